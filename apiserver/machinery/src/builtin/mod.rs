@@ -1,0 +1,1 @@
+//! Behaviour of built-in kinds that no schema can express: defaulting, validation and strategies.

@@ -1,0 +1,1 @@
+//! Conversion between served versions of one built-in kind.

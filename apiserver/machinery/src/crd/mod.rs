@@ -1,0 +1,1 @@
+//! CustomResourceDefinitions: validation, compilation to a schema, and structural-schema operations on custom resources.

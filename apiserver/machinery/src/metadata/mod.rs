@@ -1,0 +1,1 @@
+//! ObjectMeta: names, labels, annotations, owner references and their validation.

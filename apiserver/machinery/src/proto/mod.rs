@@ -1,0 +1,1 @@
+//! Kubernetes protobuf: the table-driven transcoder and its envelopes.

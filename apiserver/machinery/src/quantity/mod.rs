@@ -1,0 +1,1 @@
+//! Quantities, as in k8s.io/apimachinery/pkg/api/resource.

@@ -1,0 +1,1 @@
+//! Server-side printing: Table columns and rows (KEP-506).

@@ -1,0 +1,1 @@
+//! The Kubernetes protocol over tenants and storage.

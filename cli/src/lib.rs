@@ -1,0 +1,1 @@
+//! The embeddable server: a builder over store, listener and hub.

@@ -1,0 +1,3 @@
+//! The `kplex` binary: `up`, `serve` and the user's commands.
+
+fn main() {}

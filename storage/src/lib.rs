@@ -1,0 +1,1 @@
+//! Tenant-scoped revisioned key-value log.

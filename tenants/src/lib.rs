@@ -1,0 +1,1 @@
+//! Who exists, in what state, with what keys and limits.
