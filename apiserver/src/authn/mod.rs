@@ -4,15 +4,3 @@
 //! accounts, Secrets, Pods, Nodes) is asked of an [`objects::Objects`]; nothing here knows HTTP or storage.
 
 pub mod user;
-pub mod certificate;
-pub mod objects;
-pub mod keys;
-pub mod jwt;
-pub mod service_account;
-pub mod bootstrap_token;
-pub mod bearer;
-pub mod token_cache;
-pub mod impersonation;
-pub mod token_request;
-pub mod review;
-pub mod discovery;

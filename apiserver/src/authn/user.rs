@@ -1,6 +1,7 @@
 //! An identity: who a request is from, as authorization, admission and audit see it.
 
 use kplex_machinery::field_error::go_quote;
+use kplex_machinery::metadata::names::{is_dns1123_label, is_dns1123_subdomain};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -132,27 +133,8 @@ pub fn is_service_account(username: &str, namespace: &str, name: &str) -> bool {
 #[must_use]
 pub fn split_service_account(username: &str) -> Option<(&str, &str)> {
     let (namespace, name) = username.strip_prefix(SERVICE_ACCOUNT_PREFIX)?.split_once(':')?;
-    (is_dns_label(namespace) && is_dns_subdomain(name)).then_some((namespace, name))
-}
-
-fn is_dns_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    text.len() <= 63
-        && bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-        && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
-}
-
-fn is_dns_subdomain(text: &str) -> bool {
-    let part_ok = |part: &str| {
-        let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let bytes = part.as_bytes();
-        bytes.first().is_some_and(alphanumeric)
-            && bytes.last().is_some_and(alphanumeric)
-            && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
-    };
-    text.len() <= 253 && text.split('.').all(part_ok)
+    let valid = is_dns1123_label(namespace).is_empty() && is_dns1123_subdomain(name).is_empty();
+    valid.then_some((namespace, name))
 }
 
 #[cfg(test)]
@@ -162,8 +144,15 @@ mod tests {
     #[test]
     fn only_service_account_names_split() {
         assert_eq!(split_service_account("system:serviceaccount:ns:a.b"), Some(("ns", "a.b")));
-        for bad in ["x", "system:serviceaccount:ns", "system:serviceaccount:ns:a:b", "system:serviceaccount:N:a",
-            "system:serviceaccount::a", "system:serviceaccount:ns:", "system:serviceaccount:n.s:a"] {
+        for bad in [
+            "x",
+            "system:serviceaccount:ns",
+            "system:serviceaccount:ns:a:b",
+            "system:serviceaccount:N:a",
+            "system:serviceaccount::a",
+            "system:serviceaccount:ns:",
+            "system:serviceaccount:n.s:a",
+        ] {
             assert_eq!(split_service_account(bad), None, "{bad}");
         }
         assert!(is_service_account("system:serviceaccount:ns:a", "ns", "a"));

@@ -53,12 +53,8 @@ fn break_down(rule: &Rule) -> Vec<Rule> {
     for group in &rule.api_groups {
         for resource in &rule.resources {
             for verb in &rule.verbs {
-                let part = Rule {
-                    api_groups: one(group),
-                    resources: one(resource),
-                    verbs: one(verb),
-                    ..Rule::default()
-                };
+                let part =
+                    Rule { api_groups: one(group), resources: one(resource), verbs: one(verb), ..Rule::default() };
                 if rule.resource_names.is_empty() {
                     parts.push(part);
                 } else {
@@ -110,8 +106,7 @@ mod tests {
     fn check(held: Value, wanted: Value, missing: &[&str]) {
         let held = rules(held);
         let held: Vec<&Rule> = held.iter().collect();
-        let mut got: Vec<String> =
-            compact(uncovered(&held, &rules(wanted))).iter().map(Rule::compact_string).collect();
+        let mut got: Vec<String> = compact(uncovered(&held, &rules(wanted))).iter().map(Rule::compact_string).collect();
         got.sort();
         assert_eq!(got, missing);
     }

@@ -1,12 +1,11 @@
 //! Nobody grants what they don't hold: the checks on writes of roles and bindings.
 
-use super::RBAC_GROUP;
 use super::attributes::{Attributes, ResourceTarget, Target};
 use super::coverage::{compact, uncovered};
 use super::layer::{Kind, RoleRef};
 use super::policy::{Policy, RoleError};
 use super::rule::Rule;
-use super::PRIVILEGED_GROUP;
+use super::{PRIVILEGED_GROUP, RBAC_GROUP, join_errors};
 use crate::authn::user::User;
 use kplex_machinery::field_error::go_quote;
 use kplex_machinery::status::{GroupResource, Status};
@@ -77,7 +76,7 @@ fn check_binding(policy: &Policy<'_>, write: &Write<'_>) -> Result<(), Status> {
     if resource.is_some_and(|resource| may(policy, write, "bind", resource, &role.name)) {
         return Ok(());
     }
-    let rules = policy.role_rules(&role, write.namespace).map_err(|error| role_error(&error))?;
+    let rules = policy.role_rules(&role, write.namespace).map_err(|error| role_error(write, &error))?;
     confirm(policy, write, rules)
 }
 
@@ -103,24 +102,37 @@ fn confirm(policy: &Policy<'_>, write: &Write<'_>, wanted: &[Rule]) -> Result<()
         lines.join("\n")
     );
     if !errors.is_empty() {
-        why = format!("{why}; resolution errors: [{}]", super::join_errors(&errors));
+        let errors: Vec<String> = errors.iter().map(|error| in_words_of(write, error)).collect();
+        why = format!("{why}; resolution errors: [{}]", join_errors(&errors));
     }
     Err(forbidden(write, &why))
 }
 
 fn forbidden(write: &Write<'_>, why: &str) -> Status {
-    let resource = GroupResource { group: RBAC_GROUP.to_owned(), resource: write.kind.resource().to_owned() };
-    Status::forbidden(&resource, write.new.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(), why)
+    Status::forbidden(
+        &written(write),
+        write.new.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(),
+        why,
+    )
 }
 
-fn role_error(error: &RoleError) -> Status {
+fn role_error(write: &Write<'_>, error: &RoleError) -> Status {
     match error {
-        RoleError::NotFound { kind, name } => {
-            let resource = GroupResource { group: RBAC_GROUP.to_owned(), resource: format!("{kind}s") };
-            Status::not_found(&resource, name)
-        }
+        RoleError::NotFound { name, .. } => Status::not_found(&written(write), name),
         RoleError::UnsupportedKind(_) => Status::internal(error),
     }
+}
+
+/// Here upstream looks roles up within the request, and a missing one bears the name of the request's resource.
+fn in_words_of(write: &Write<'_>, error: &RoleError) -> String {
+    match error {
+        RoleError::NotFound { name, .. } => format!("{} {} not found", written(write), go_quote(name)),
+        RoleError::UnsupportedKind(_) => error.to_string(),
+    }
+}
+
+fn written(write: &Write<'_>) -> GroupResource {
+    GroupResource { group: RBAC_GROUP.to_owned(), resource: write.kind.resource().to_owned() }
 }
 
 fn rules_of(role: &Value) -> Result<Vec<Rule>, Status> {

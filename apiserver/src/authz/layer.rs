@@ -107,7 +107,11 @@ impl Subject {
         use kplex_machinery::field_error::go_quote;
         match &*self.kind {
             "ServiceAccount" => {
-                format!("{} {}", self.kind, go_quote(&format!("{}/{}", self.name, self.namespace_or(binding_namespace))))
+                format!(
+                    "{} {}",
+                    self.kind,
+                    go_quote(&format!("{}/{}", self.name, self.namespace_or(binding_namespace)))
+                )
             }
             _ => format!("{} {}", self.kind, go_quote(&self.name)),
         }
@@ -297,11 +301,16 @@ impl Bindings {
         }
     }
 
-    fn index_of(&mut self, subject: &Subject, namespace: &str) -> (&mut HashMap<Box<str>, Vec<Arc<Binding>>>, Box<str>) {
+    fn index_of(
+        &mut self,
+        subject: &Subject,
+        namespace: &str,
+    ) -> (&mut HashMap<Box<str>, Vec<Arc<Binding>>>, Box<str>) {
         match &*subject.kind {
             "Group" => (&mut self.by_group, subject.name.clone()),
             "ServiceAccount" => {
-                let username = crate::authn::user::service_account_username(subject.namespace_or(namespace), &subject.name);
+                let username =
+                    crate::authn::user::service_account_username(subject.namespace_or(namespace), &subject.name);
                 (&mut self.by_user, username.into())
             }
             _ => (&mut self.by_user, subject.name.clone()),

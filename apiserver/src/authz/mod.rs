@@ -4,15 +4,15 @@
 //! file that knows a tenant is `cache`. Requests of nodes get no authorizer of their own: a control plane without
 //! pods has no kubelets, and RBAC alone decides what members of `system:nodes` may do.
 
+pub mod aggregate;
 pub mod attributes;
-pub mod rule;
-pub mod layer;
-pub mod policy;
-pub mod forbidden;
 pub mod coverage;
 pub mod escalation;
-pub mod aggregate;
+pub mod forbidden;
+pub mod layer;
+pub mod policy;
 pub mod review;
+pub mod rule;
 
 /// API group of roles and bindings.
 pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";

@@ -99,13 +99,13 @@ impl<'p> Policy<'p> {
 
     /// Returns all rules that a user has in a namespace, and the errors met on the way.
     #[must_use]
-    pub fn rules_for(&self, user: &User, namespace: &str) -> (Vec<&'p Rule>, Vec<String>) {
+    pub fn rules_for(&self, user: &User, namespace: &str) -> (Vec<&'p Rule>, Vec<RoleError>) {
         let mut all = Vec::new();
         let mut errors = Vec::new();
         self.visit(user, namespace, |_, rules| {
             match rules {
                 Ok(rules) => all.extend(rules.iter()),
-                Err(error) => errors.push(error.to_string()),
+                Err(error) => errors.push(error),
             }
             ControlFlow::Continue(())
         });

@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn compact_string_is_gos() {
-        let text = rule(json!({"apiGroups": ["", "apps"], "resources": ["a"], "resourceNames": ["n"], "verbs": ["get"]}));
+        let text =
+            rule(json!({"apiGroups": ["", "apps"], "resources": ["a"], "resourceNames": ["n"], "verbs": ["get"]}));
         assert_eq!(
             text.compact_string(),
             r#"{APIGroups:["" "apps"], Resources:["a"], ResourceNames:["n"], Verbs:["get"]}"#
