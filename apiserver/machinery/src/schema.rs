@@ -90,7 +90,8 @@ pub enum ListType {
 /// Whether Go writes a field that has its zero value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Emit {
-    /// `omitempty` or `omitzero`: a zero value is left out.
+    /// `omitempty` or `omitzero`: a zero value is left out. Go's `omitempty` never drops a struct, so such a field is
+    /// `Always`.
     #[default]
     OmitEmpty,
     /// No `omitempty`: a missing field is written with its zero value (`""`, `0`, `false`, `null` for slices, maps and pointers, `{}` for structs).
