@@ -20,7 +20,7 @@ pub(super) fn document(schema: &Schema, node: NodeId, bytes: &[u8], limits: Limi
 struct Decoder<'a> {
     schema: &'a Schema,
     plans: &'a Plans,
-    /// How much deeper messages may nest.
+    /// How many more levels the document may have here.
     depth: usize,
     /// How many more values may be made.
     values: usize,
@@ -31,13 +31,18 @@ type Object = Map<String, Value>;
 impl<'a> Decoder<'a> {
     /// Reads the body of a message. `before` is what the field held already.
     fn body(&mut self, id: NodeId, bytes: &[u8], before: Option<Value>) -> Result<Value, ProtoError> {
+        self.deeper(|decoder| decoder.body_in_level(id, bytes, before))
+    }
+
+    /// Runs `read` one level deeper in the document.
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, ProtoError>) -> Result<T, ProtoError> {
         self.depth = self.depth.checked_sub(1).ok_or(ProtoError::TooDeep)?;
-        let value = self.body_within_depth(id, bytes, before)?;
+        let value = read(self)?;
         self.depth += 1;
         Ok(value)
     }
 
-    fn body_within_depth(&mut self, id: NodeId, bytes: &[u8], before: Option<Value>) -> Result<Value, ProtoError> {
+    fn body_in_level(&mut self, id: NodeId, bytes: &[u8], before: Option<Value>) -> Result<Value, ProtoError> {
         self.charge(1)?;
         let (schema, plans) = (self.schema, self.plans);
         let node = schema.node(id);
@@ -52,7 +57,7 @@ impl<'a> Decoder<'a> {
                 zero::finish(schema, node, &mut object);
                 Ok(Value::Object(object))
             }
-            Layout::Raw => raw(bytes),
+            Layout::Raw => raw(bytes, self.depth),
             Layout::SchemaOrArray => self.schema_or_list(node, bytes),
             Layout::SchemaOrStrings => self.schema_or_list(node, bytes),
             Layout::SchemaOrBool => self.schema_or_bool(node, bytes),
@@ -96,16 +101,24 @@ impl<'a> Decoder<'a> {
         let node = self.schema.node(field.node);
         match node.kind {
             Kind::List if !node.wrapped => {
-                let slot = object.entry(field.name.as_str()).or_insert_with(|| Value::Array(Vec::new()));
-                let Value::Array(list) = slot else { unreachable!("the field is a list") };
-                self.items(field, node, wire, reader, list)
+                // A message that is merged into may hold the 'null' of an absent list.
+                let mut list = match object.remove(&field.name) {
+                    Some(Value::Array(list)) => list,
+                    Some(_) | None => Vec::new(),
+                };
+                self.deeper(|decoder| decoder.items(field, node, wire, reader, &mut list))?;
+                object.insert(field.name.clone(), Value::Array(list));
+                Ok(())
             }
             Kind::Map => {
                 expect(wire, LENGTH, &field.name)?;
-                let (key, value) = self.map_entry(node, reader.bytes()?)?;
-                let slot = object.entry(field.name.as_str()).or_insert_with(|| Value::Object(Object::new()));
-                let Value::Object(map) = slot else { unreachable!("the field is a map") };
-                map.insert(key, value);
+                let bytes = reader.bytes()?;
+                let (key, value) = self.deeper(|decoder| decoder.map_entry(node, bytes))?;
+                let slot = object.entry(field.name.as_str()).or_insert(Value::Null);
+                match slot {
+                    Value::Object(map) => drop(map.insert(key, value)),
+                    _ => *slot = Value::Object(Object::from_iter([(key, value)])),
+                }
                 Ok(())
             }
             _ => {
@@ -299,14 +312,24 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads JSON text in field 1, which may itself be in an envelope of JSON.
-fn raw(bytes: &[u8]) -> Result<Value, ProtoError> {
+fn raw(bytes: &[u8], depth: usize) -> Result<Value, ProtoError> {
     let fields = Fields::read(bytes)?;
     let json = match fields.texts[1] {
         None | Some([]) => return Ok(Value::Null),
         Some(inner) if inner.starts_with(&envelope::MAGIC) => envelope::unwrap(inner)?.raw,
         Some(json) => json,
     };
-    serde_json::from_slice(json).map_err(|_| ProtoError::value("JSON"))
+    let value = serde_json::from_slice(json).map_err(|_| ProtoError::value("JSON"))?;
+    if levels(&value) <= depth { Ok(value) } else { Err(ProtoError::TooDeep) }
+}
+
+/// Returns how many objects and arrays are nested in a value.
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(levels).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
 }
 
 /// Go keeps any bytes in a string; JSON then shows what is no UTF-8 as U+FFFD.

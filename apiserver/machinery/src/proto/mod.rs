@@ -28,7 +28,8 @@ use std::fmt;
 /// Bounds on what a message may grow to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Nesting of messages. Upstream's deepest types that do not recurse need 15; JSONSchemaProps takes three a level.
+    /// Levels of the document. It must stay below the 128 levels that `serde_json` reads, else a stored object could
+    /// not be read back.
     pub depth_max: usize,
     /// Values in the document. Two bytes of message can stand for a whole struct, so the body limit is not enough.
     pub values_max: usize,
@@ -36,7 +37,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth_max: 300, values_max: 1_000_000 }
+        Self { depth_max: 120, values_max: 1_000_000 }
     }
 }
 
