@@ -82,8 +82,8 @@ fn kinds(definitions: &HashMap<String, Definition>, resources: &[Resource]) -> I
         }
     }
     // Unpublished kinds state no group; their Go package tells it.
-    for (name, definition) in definitions {
-        for (prefix, group, version) in PACKAGES {
+    for (prefix, group, version) in PACKAGES {
+        for (name, definition) in definitions {
             let published_elsewhere = definition.published && prefix != META;
             if let Some(kind) = name.strip_prefix(prefix).filter(|_| !published_elsewhere) {
                 names_of(&mut index, group, version).entry(kind.to_owned()).or_insert(definition.node);
@@ -98,11 +98,11 @@ fn kinds(definitions: &HashMap<String, Definition>, resources: &[Resource]) -> I
     index
 }
 
-/// Packages with kinds that OpenAPI does not publish.
+/// Packages with kinds that OpenAPI does not publish; where two have the same kind in one version, the first wins.
 const PACKAGES: [(&str, &str, &str); 7] = [
+    ("io.k8s.api.core.v1.", "", "v1"),
     (META, "", "v1"),
     (META, "meta.k8s.io", "v1"),
-    ("io.k8s.api.core.v1.", "", "v1"),
     ("io.k8s.api.admission.v1.", "admission.k8s.io", "v1"),
     ("io.k8s.api.apidiscovery.v2.", "apidiscovery.k8s.io", "v2"),
     ("io.k8s.api.apidiscovery.v2beta1.", "apidiscovery.k8s.io", "v2beta1"),
