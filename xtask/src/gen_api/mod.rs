@@ -3,6 +3,7 @@
 //!
 //! Another Kubernetes version is another `--kubernetes`, with the server and the modules of that version at hand.
 
+mod bootstrap;
 mod golang;
 mod messages;
 mod modules;
@@ -41,7 +42,9 @@ pub(crate) fn run(args: Vec<String>) -> Result<()> {
     let data = repository().join("apiserver/machinery/data");
     fs::create_dir_all(&data)?;
     let table = api_table(&options.server, patch)?;
-    settle(&options, &data.join(format!("api-{}.json", options.kubernetes)), &write_table(&table)?)
+    settle(&options, &data.join(format!("api-{}.json", options.kubernetes)), &write_table(&table)?)?;
+    let bootstrap = bootstrap::read(&options.server, &table.resources)?;
+    settle(&options, &data.join(format!("bootstrap-{}.json", options.kubernetes)), &write_bootstrap(patch, &bootstrap)?)
 }
 
 fn parse(args: Vec<String>) -> Result<Options> {
@@ -109,6 +112,15 @@ fn write_table(table: &Table) -> Result<String> {
     write_rows(&mut text, "resources", &table.resources)?;
     text.push_str(",\n");
     write_rows(&mut text, "types", &table.types)?;
+    text.push_str("}\n");
+    Ok(text)
+}
+
+fn write_bootstrap(patch: &str, bootstrap: &bootstrap::Bootstrap) -> Result<String> {
+    let mut text = format!("{{\"kubernetes\":{},\n", serde_json::to_string(patch)?);
+    write_rows(&mut text, "holes", &bootstrap.holes)?;
+    text.push_str(",\n");
+    write_rows(&mut text, "objects", &bootstrap.objects)?;
     text.push_str("}\n");
     Ok(text)
 }
