@@ -31,6 +31,8 @@ mod tag {
     pub(super) const REQUESTS_IN_FLIGHT_MAX: u8 = 19;
     pub(super) const REQUESTS_QUEUED_MAX: u8 = 20;
     pub(super) const WATCHES_MAX: u8 = 21;
+    /// The last field, empty: a record that was cut anywhere lacks it.
+    pub(super) const END: u8 = 127;
 }
 
 /// All that is stored of a tenant besides its objects.
@@ -68,6 +70,7 @@ impl TenantRecord {
             out.field(tag::HOST, host.as_bytes());
         }
         out.limits(&self.limits);
+        out.field(tag::END, &[]);
         assert!(out.bytes.len() <= RECORD_BYTES_MAX, "a record's parts are limited");
         out.bytes
     }
@@ -162,6 +165,7 @@ struct Parts<'a> {
     issuers: Vec<String>,
     hosts: Vec<String>,
     limits: TenantLimits,
+    ended: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -183,6 +187,7 @@ impl<'a> Parts<'a> {
             tag::REQUESTS_IN_FLIGHT_MAX => self.limits.requests_in_flight_max = number(content)?,
             tag::REQUESTS_QUEUED_MAX => self.limits.requests_queued_max = number(content)?,
             tag::WATCHES_MAX => self.limits.watches_max = number(content)?,
+            tag::END => self.ended = true,
             _ => return Err(TenantsError::Corrupt("record with an unknown field")),
         }
         Ok(())
@@ -195,7 +200,7 @@ impl<'a> Parts<'a> {
         };
         let (Some(authority_key), Some(authority)) = self.authority else { return Err(missing) };
         let (Some(front_proxy_key), Some(front_proxy)) = self.front_proxy else { return Err(missing) };
-        if self.issuers.is_empty() {
+        if self.issuers.is_empty() || !self.ended {
             return Err(missing);
         }
         let keys = TenantKeys {
@@ -310,6 +315,7 @@ mod tests {
             (19, 8),
             (20, 8),
             (21, 8),
+            (127, 0),
         ];
         assert_eq!(layout, expected);
     }
@@ -317,9 +323,7 @@ mod tests {
     #[test]
     fn damaged_records_are_refused() {
         let bytes = record().encode();
-        // The six limits and the host at the end (82 bytes) have defaults, so that a cut between two of them passes here;
-        // the store's checksum catches it.
-        for length in 0..bytes.len() - 82 {
+        for length in 0..bytes.len() {
             assert!(TenantRecord::decode(&bytes[..length]).is_err(), "{length}");
         }
         let mut newer = bytes.clone();
