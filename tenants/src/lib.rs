@@ -1,17 +1,31 @@
 //! Who exists, in what state, with what keys and limits.
+//!
+//! [`Tenants`] creates, finds, wakes and deletes tenants; [`TenantScope`], which only it can make, is the only way to
+//! a tenant's data. Knows how tenants are named, addressed and keyed; never what their objects mean, nor HTTP.
+
+mod registry;
+mod scope;
 
 pub mod endpoints;
-mod error;
 pub mod keys;
-mod kubeconfig;
 pub mod limits;
 mod name;
+
+mod claims;
+mod kubeconfig;
 mod record;
+mod renewal;
+mod server_identity;
 mod x509;
+
+mod error;
 
 pub use endpoints::{Endpoints, ServingNames};
 pub use error::TenantsError;
-pub use keys::{Authority, Leaf, TenantKeys};
+pub use keys::{Authority, CertificateRequest, Leaf, SigningKey, SigningPolicy, TenantKeys};
 pub use kubeconfig::{KubeconfigEntry, kubeconfig, kubeconfig_of};
 pub use limits::TenantLimits;
 pub use name::{HUB, TenantName};
+pub use registry::{FillHoles, HoleFacts, NewControlPlane, Tenants, TenantsOptions};
+pub use renewal::{DUE_ADMIN_CREDENTIALS, DUE_SERVING_CERTIFICATE, renewal_due};
+pub use scope::TenantScope;

@@ -28,9 +28,9 @@ pub const FRONT_PROXY_USER: &str = "front-proxy-client";
 /// The issuer of service-account tokens unless the control plane asks for another.
 pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
-const AUTHORITY_NAME: &str = "kubernetes";
+pub(crate) const AUTHORITY_NAME: &str = "kubernetes";
 const FRONT_PROXY_AUTHORITY_NAME: &str = "front-proxy-ca";
-const SERVING_NAME: &str = "kube-apiserver";
+pub(crate) const SERVING_NAME: &str = "kube-apiserver";
 
 /// What a tenant signs and verifies with.
 #[derive(Clone, Debug)]
