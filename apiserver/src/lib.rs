@@ -1,1 +1,4 @@
 //! The Kubernetes protocol over tenants and storage.
+
+pub mod authn;
+pub mod authz;
