@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use kplex_storage::{NewTenant, Store, StorageError, TenantRow, WriteSet};
+use kplex_storage::{NewTenant, StorageError, Store, TenantRow, WriteSet};
 use parking_lot::RwLock;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
@@ -248,10 +248,12 @@ impl Tenants {
     /// Changes the issuer of new tokens; the earlier ones stay accepted.
     pub async fn set_issuer(&self, name: &str, issuer: &str) -> Result<(), TenantsError> {
         check_issuer(issuer)?;
-        self.0.change(name, |record| {
-            record.keys.set_issuer(issuer);
-            Ok(())
-        }).await
+        self.0
+            .change(name, |record| {
+                record.keys.set_issuer(issuer);
+                Ok(())
+            })
+            .await
     }
 
     /// Replaces the key that signs tokens; tokens of the earlier keys stay accepted.
@@ -261,10 +263,12 @@ impl Tenants {
 
     /// Changes what a tenant may use.
     pub async fn set_limits(&self, name: &str, limits: TenantLimits) -> Result<(), TenantsError> {
-        self.0.change(name, |record| {
-            record.limits = limits;
-            Ok(())
-        }).await
+        self.0
+            .change(name, |record| {
+                record.limits = limits;
+                Ok(())
+            })
+            .await
     }
 
     /// Replaces the hosts that are claimed for a tenant beyond those that follow from its name.
@@ -275,12 +279,17 @@ impl Tenants {
         let hosts = check_hosts(&self.0.options.endpoints, &hosts)?;
         let tenant = TenantName::parse(name).map_err(|_| TenantsError::NotFound)?;
         let before = self.0.read(&tenant).await?.ok_or(TenantsError::NotFound)?.hosts;
-        self.0.claims.claim(&tenant, &hosts).await?;
+        if let Err(error) = self.0.claims.claim(&tenant, &hosts).await {
+            self.0.unclaim(&tenant, hosts).await?;
+            return Err(error);
+        }
         let kept = hosts.clone();
-        self.0.change(name, |record| {
-            record.hosts = kept;
-            Ok(())
-        }).await?;
+        self.0
+            .change(name, |record| {
+                record.hosts = kept;
+                Ok(())
+            })
+            .await?;
         let dropped: Vec<String> = before.into_iter().filter(|host| !hosts.contains(host)).collect();
         self.0.claims.release(&tenant, &dropped).await
     }
@@ -373,7 +382,10 @@ impl Registry {
             keys: &record.keys,
             server_authority: self.server.authority(),
         });
-        self.claims.claim(&name, &record.hosts).await?;
+        if let Err(error) = self.claims.claim(&name, &record.hosts).await {
+            self.unclaim(&name, record.hosts).await?;
+            return Err(error);
+        }
         let row = NewTenant {
             name: name.as_str().to_owned(),
             record: record.encode().into(),
@@ -382,8 +394,13 @@ impl Registry {
         };
         let row = match self.store.create_tenant(row).await {
             Ok(row) => row,
-            Err(StorageError::Exists(name)) => return Err(TenantsError::AlreadyExists(name)),
-            Err(other) => return Err(other.into()),
+            Err(error) => {
+                self.unclaim(&name, record.hosts).await?;
+                return Err(match error {
+                    StorageError::Exists(name) => TenantsError::AlreadyExists(name),
+                    other => other.into(),
+                });
+            }
         };
         let warm = self.warm(name.clone(), record, &row);
         self.memory.write().slots.insert(name.clone(), Slot::Warm(Arc::clone(&warm)));
@@ -411,6 +428,14 @@ impl Registry {
                 Some(Slot::Waking(_)) | None => {}
             }
         }
+    }
+
+    /// Gives claimed hosts back that a tenant does not have after all.
+    async fn unclaim(&self, name: &TenantName, mut hosts: Vec<String>) -> Result<(), TenantsError> {
+        if let Some(existing) = self.read(name).await? {
+            hosts.retain(|host| !existing.hosts.contains(host));
+        }
+        self.claims.release(name, &hosts).await
     }
 
     fn warm(&self, name: TenantName, record: TenantRecord, row: &TenantRow) -> Arc<Warm> {
@@ -508,12 +533,13 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn new(registry: &'a Registry, name: TenantName) -> Visit<'a> {
-        let cell = match registry.memory.write().slots.entry(name.clone()).or_insert_with(|| Slot::Waking(Arc::default())) {
-            Slot::Waking(cell) => Arc::clone(cell),
-            // It got an answer since the caller looked.
-            Slot::Warm(warm) => Arc::new(OnceCell::new_with(Some(Some(Arc::clone(warm))))),
-            Slot::Deleting(_) => Arc::new(OnceCell::new_with(Some(None))),
-        };
+        let cell =
+            match registry.memory.write().slots.entry(name.clone()).or_insert_with(|| Slot::Waking(Arc::default())) {
+                Slot::Waking(cell) => Arc::clone(cell),
+                // It got an answer since the caller looked.
+                Slot::Warm(warm) => Arc::new(OnceCell::new_with(Some(Some(Arc::clone(warm))))),
+                Slot::Deleting(_) => Arc::new(OnceCell::new_with(Some(None))),
+            };
         Visit { registry, name, cell }
     }
 }
@@ -574,7 +600,8 @@ fn whole_seconds(at: Timestamp) -> Timestamp {
 fn check_issuer(issuer: &str) -> Result<(), TenantsError> {
     let invalid = |reason| TenantsError::InvalidSetting { field: "issuer", reason };
     let Some(rest) = issuer.strip_prefix("https://") else { return Err(invalid("must be an https URL")) };
-    if rest.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains(['?', '#', '@', '"', '\\']) {
+    if rest.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains(['?', '#', '@', '"', '\\'])
+    {
         return Err(invalid("must be an https URL without user, query and fragment"));
     }
     match issuer.len() <= limits::ISSUER_BYTES_MAX {

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
-use kplex_storage::{NewTenant, Store, StorageError, TenantLog, WriteSet};
+use kplex_storage::{NewTenant, StorageError, Store, TenantLog, WriteSet};
 use uuid::Uuid;
 
 use crate::error::TenantsError;
