@@ -12,6 +12,7 @@ pub mod limits;
 mod name;
 
 mod claims;
+mod holes;
 mod kubeconfig;
 mod record;
 mod renewal;
@@ -22,10 +23,11 @@ mod error;
 
 pub use endpoints::{Endpoints, ServingNames};
 pub use error::TenantsError;
+pub use holes::{FillHoles, HoleFacts};
 pub use keys::{Authority, CertificateRequest, Leaf, SigningKey, SigningPolicy, TenantKeys};
 pub use kubeconfig::{KubeconfigEntry, kubeconfig, kubeconfig_of};
 pub use limits::TenantLimits;
 pub use name::{HUB, TenantName};
-pub use registry::{FillHoles, HoleFacts, NewControlPlane, Tenants, TenantsOptions};
+pub use registry::{NewControlPlane, Tenants, TenantsOptions};
 pub use renewal::{DUE_ADMIN_CREDENTIALS, DUE_SERVING_CERTIFICATE, renewal_due};
 pub use scope::TenantScope;

@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use kplex_storage::{NewTenant, StorageError, Store, TenantRow, WriteSet};
 use parking_lot::RwLock;
@@ -19,30 +18,13 @@ use uuid::Uuid;
 use crate::claims::Claims;
 use crate::endpoints::Endpoints;
 use crate::error::TenantsError;
+use crate::holes::FillHoles;
 use crate::keys::{Authority, DEFAULT_ISSUER, Leaf, TenantKeys};
 use crate::limits::{self, TenantLimits};
 use crate::name::{HUB, TenantName};
 use crate::record::TenantRecord;
 use crate::scope::{Shared, TenantScope, Warm};
 use crate::server_identity::ServerIdentity;
-
-/// What the holes of the shared base are filled from when a tenant is made.
-#[derive(Debug)]
-pub struct HoleFacts<'a> {
-    /// The tenant's name.
-    pub name: &'a TenantName,
-    /// Its uid.
-    pub uid: Uuid,
-    /// When it is created, in whole seconds.
-    pub created: Timestamp,
-    /// Its keys.
-    pub keys: &'a TenantKeys,
-    /// The server's own authority, whose certificate path-form clients see.
-    pub server_authority: &'a Authority,
-}
-
-/// Fills the holes of the shared base for a new tenant.
-pub type FillHoles = Arc<dyn Fn(&HoleFacts<'_>) -> Vec<Bytes> + Send + Sync>;
 
 /// How the registry works.
 #[derive(Clone)]
@@ -142,7 +124,7 @@ impl Tenants {
     /// Opens the registry: reads the server's own keys, or makes them in a new store. No tenant is read.
     pub async fn open(store: Store, options: TenantsOptions) -> Result<Tenants, TenantsError> {
         let now = whole_seconds((options.clock)());
-        let (server, log) = ServerIdentity::open(&store, now).await?;
+        let (server, log) = ServerIdentity::open(&store, &options.fill_holes, now).await?;
         Ok(Tenants(Arc::new(Registry {
             store,
             options,
@@ -375,13 +357,7 @@ impl Registry {
         let created = whole_seconds((self.options.clock)());
         let keys = TenantKeys::generate(issuer, created)?;
         let record = TenantRecord { uid: Uuid::new_v4(), created, keys, limits: new.limits, hosts };
-        let holes = (self.options.fill_holes)(&HoleFacts {
-            name: &name,
-            uid: record.uid,
-            created,
-            keys: &record.keys,
-            server_authority: self.server.authority(),
-        });
+        let holes = record.holes(&name, self.server.authority(), &self.options.fill_holes);
         if let Err(error) = self.claims.claim(&name, &record.hosts).await {
             self.unclaim(&name, record.hosts).await?;
             return Err(error);
@@ -391,6 +367,7 @@ impl Registry {
             record: record.encode().into(),
             holes,
             first_writes: new.first_writes,
+            seed: Some(*record.uid.as_bytes()),
         };
         let row = match self.store.create_tenant(row).await {
             Ok(row) => row,

@@ -2,10 +2,11 @@
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
-use kplex_storage::{NewTenant, StorageError, Store, TenantLog, WriteSet};
+use kplex_storage::{NewTenant, StorageError, Store, TenantLog};
 use uuid::Uuid;
 
 use crate::error::TenantsError;
+use crate::holes::FillHoles;
 use crate::keys::{AUTHORITY_NAME, Authority, DEFAULT_ISSUER, TenantKeys};
 use crate::limits::TenantLimits;
 use crate::name::TenantName;
@@ -23,7 +24,11 @@ pub(crate) struct ServerIdentity {
 
 impl ServerIdentity {
     /// Reads the server's keys, or makes and stores them when the store is new. Also returns the hidden tenant's log.
-    pub(crate) async fn open(store: &Store, now: Timestamp) -> Result<(ServerIdentity, TenantLog), TenantsError> {
+    pub(crate) async fn open(
+        store: &Store,
+        fill: &FillHoles,
+        now: Timestamp,
+    ) -> Result<(ServerIdentity, TenantLog), TenantsError> {
         let name = TenantName::hidden(HIDDEN_NAME);
         loop {
             if let Some(row) = store.find_tenant(name.as_str()).await? {
@@ -42,8 +47,9 @@ impl ServerIdentity {
             let row = NewTenant {
                 name: name.as_str().to_owned(),
                 record: record.encode().into(),
-                holes: Vec::new(),
-                first_writes: WriteSet::default(),
+                // It has a base like any tenant, although nobody reads it.
+                holes: record.holes(&name, &record.keys.authority, fill),
+                ..NewTenant::default()
             };
             match store.create_tenant(row).await {
                 // Another replica may have been faster: then its keys are read.

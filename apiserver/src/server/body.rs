@@ -80,9 +80,9 @@ mod tests {
 
     #[tokio::test]
     async fn parts_are_joined_up_to_the_limit() {
-        for (body, expected) in [(&[][..], &b""[..]), (&[b"ab"], b"ab"), (&[b"", b"ab", b"c", b"d"], b"abcd")] {
-            assert_eq!(read(parts(body), 4, PATIENCE).await.unwrap(), expected);
-        }
+        assert_eq!(read(parts(&[]), 4, PATIENCE).await.unwrap(), "");
+        assert_eq!(read(parts(&[b"ab"]), 4, PATIENCE).await.unwrap(), "ab");
+        assert_eq!(read(parts(&[b"", b"ab", b"c", b"d"]), 4, PATIENCE).await.unwrap(), "abcd");
         assert!(matches!(read(parts(&[b"abc", b"de"]), 4, PATIENCE).await, Err(BodyError::TooLarge { limit: 4 })));
     }
 

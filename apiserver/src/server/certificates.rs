@@ -197,7 +197,8 @@ impl Cache {
 }
 
 fn own_names(tenants: &Tenants, own: OwnNames) -> ServingNames {
-    let internal = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+    let internal =
+        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
     let mut hosts: Vec<String> = own.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     hosts.push("localhost".to_owned());
     hosts.extend(internal.map(str::to_owned));
