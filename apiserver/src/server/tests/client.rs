@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kplex_storage::Store;
+use kplex_storage::{Base, Engine, Store, StoreOptions};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientSessionStore, ResolvesClientCert, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::crypto::CryptoProvider;
@@ -16,7 +16,8 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::*;
 
 pub(super) async fn store() -> Store {
-    Store::memory()
+    let base = Arc::new(Base::new(Vec::new()));
+    Store::open(StoreOptions::new(Engine::Memory, base)).await.unwrap()
 }
 
 fn provider() -> Arc<CryptoProvider> {
