@@ -128,12 +128,18 @@ pub struct Node {
     pub format: String,
     /// Fields of an object in schema order, sorted by name.
     pub fields: Vec<Field>,
-    /// Type of list items or map values.
+    /// Type of list items or map values. On an [`Kind::Any`] that may hold a typed object (`JSONSchemaPropsOrBool`):
+    /// the type of that object.
     pub items: Option<NodeId>,
     /// Merge behaviour of a list.
     pub list_type: ListType,
     /// `x-kubernetes-map-type: atomic` on an object or map.
     pub atomic_map: bool,
+    /// The list type or map type is written in the document. A list without one is atomic, an object or map without
+    /// one is granular; this tells the two apart where documents are reproduced.
+    pub declared: bool,
+    /// Protobuf wraps this list in a message with the one field `items` (`Verbs`, `ExtraValue`).
+    pub wrapped: bool,
     /// `null` is a value, not an absence.
     pub nullable: bool,
     /// Unknown fields are kept (`x-kubernetes-preserve-unknown-fields`).
