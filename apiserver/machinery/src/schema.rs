@@ -194,6 +194,8 @@ pub struct Validations {
     pub max_properties: Option<u64>,
     /// `minProperties`.
     pub min_properties: Option<u64>,
+    /// `required`, in schema order; it may name fields that have no node of their own.
+    pub required: Vec<String>,
     /// `allOf`, `oneOf`, `anyOf` and `not` are value-validation-only nodes of the same schema.
     pub all_of: Vec<NodeId>,
     /// See `all_of`.
