@@ -63,10 +63,14 @@ pub fn storage_version<'a>(group: &'a str, resource: &str) -> (&'a str, &'static
 /// Converts an object from one version of its kind to another, including its `apiVersion`.
 ///
 /// # Errors
-/// When the kinds differ or there is no conversion between the versions.
+/// When the kinds differ, there is no conversion between the versions, or the value is not an object.
 pub fn convert(value: Value, from: GroupVersionKind<'_>, to: GroupVersionKind<'_>) -> Result<Value, ConvertError> {
     if from == to {
         return Ok(value);
+    }
+    let refusal = || ConvertError { from: from.to_string(), to: to.to_string() };
+    if !value.is_object() {
+        return Err(refusal());
     }
     let versions = ((from.group, from.version), (to.group, to.version));
     match (from.kind == to.kind, from.kind, versions) {
@@ -78,6 +82,6 @@ pub fn convert(value: Value, from: GroupVersionKind<'_>, to: GroupVersionKind<'_
         }
         (true, "Event", (("", "v1"), ("events.k8s.io", "v1"))) => Ok(events::from_core(value)),
         (true, "Event", (("events.k8s.io", "v1"), ("", "v1"))) => Ok(events::to_core(value)),
-        _ => Err(ConvertError { from: from.to_string(), to: to.to_string() }),
+        _ => Err(refusal()),
     }
 }

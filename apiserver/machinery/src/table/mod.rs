@@ -75,6 +75,9 @@ pub fn columns(group: &str, _version: &str, resource: &str) -> &'static [Column]
 }
 
 /// Returns the cells of an object of a built-in kind, as many as [`columns`] has and in that order.
+///
+/// Objects of any served version are printed; those of the storage version print best, since older versions may list
+/// things in another order.
 #[must_use]
 pub fn row(group: &str, _version: &str, kind: &str, object: &Value, now: Timestamp) -> Vec<Value> {
     match printers().find(|printer| printer.group == group && printer.kind == kind) {
