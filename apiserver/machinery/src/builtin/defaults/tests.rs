@@ -484,3 +484,12 @@ fn documents_of_other_shapes_are_left_alone() {
         }
     }
 }
+
+#[test]
+fn fine_quantities_are_rounded_away_from_zero_to_thousandths() {
+    let hard = json!({ "a": "100u", "b": "1500u", "c": "-100n", "d": "1500m", "e": "1e-6", "f": "1Ki", "g": "1E" });
+    let mut quota = json!({ "spec": { "hard": hard } });
+    default("", "v1", "ResourceQuota", &mut quota, NOW);
+    let rounded = json!({ "a": "1m", "b": "2m", "c": "-1m", "d": "1500m", "e": "1e-3", "f": "1Ki", "g": "1E" });
+    assert_eq!(quota["spec"]["hard"], rounded);
+}
