@@ -18,7 +18,10 @@ pub fn pack(object: &Value, schema: u64) -> (Bytes, Stamp) {
     let map = object.as_object().expect("an API object is a JSON object");
     let mut out = Vec::with_capacity(1024);
     let mut splice = 0;
-    for (key, value) in map {
+    // Type first: items of built-in lists are sent without it, and can then be cut rather than parsed.
+    let kind = ["apiVersion", "kind"].into_iter().filter_map(|key| map.get_key_value(key));
+    let rest = map.iter().filter(|(key, _)| *key != "apiVersion" && *key != "kind");
+    for (key, value) in kind.chain(rest) {
         out.push(if out.is_empty() { b'{' } else { b',' });
         write_json(&mut out, key);
         out.push(b':');

@@ -97,11 +97,12 @@ pub fn definition(media: Media, definition: &str, value: &Value) -> Result<Vec<u
     let node = match media {
         Media::Protobuf => api
             .definition(definition)
+            .map(|definition| definition.node)
             .ok_or_else(|| Status::internal(format!("no definition {definition}")))?,
         Media::Json | Media::Yaml => NodeId(0),
     };
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or("");
-    document(media, &Typed { schema: api.schema(), node, api_version: text("apiVersion"), kind: text("kind") }, value)
+    document(media, &Typed { schema: &api.schema, node, api_version: text("apiVersion"), kind: text("kind") }, value)
 }
 
 /// Definition of `metav1.Status`.
@@ -155,7 +156,7 @@ fn table_of(
     now: Timestamp,
     query: &str,
 ) -> Result<Value, Status> {
-    let include = table::Include::parse(
+    let include = include(
         crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned()).as_deref(),
     )
     .map_err(Status::bad_request)?;
@@ -200,7 +201,7 @@ fn whole_list(media: Media, served: &Served, mut list: Value, items: Vec<Value>)
     if media == Media::Protobuf {
         let raw = items.iter().map(|item| {
             let mut out = Vec::new();
-            proto::encode(&served.schema, served.node, item, &mut out).map(|()| out)
+            proto::encode(served.schema(), served.node, item, &mut out).map(|()| out)
         });
         let raw: Result<Vec<Vec<u8>>, _> = raw.collect();
         let raw = raw.map_err(|error| Status::internal(format!("encode {}: {error}", served.kind)))?;
@@ -336,7 +337,7 @@ pub fn bookmark(accepted: Accepted, served: &Served, revision: Revision, initial
     let value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
-        let mut table = served.table(&[], meta.as_object().cloned().unwrap_or_default(), false, table::Include::None, Timestamp::UNIX_EPOCH);
+        let mut table = served.table(&[], meta.as_object().cloned().unwrap_or_default(), false, table::IncludeObject::None, Timestamp::UNIX_EPOCH);
         table["rows"] = json!([{"cells": [], "object": partial(&value)}]);
         wrap_frame(accepted.media, EventType::Bookmark, &definition(accepted.media, TABLE, &table)?, out);
         return Ok(());

@@ -1,5 +1,6 @@
 //! Query parameters and the `*Options` they stand for, with upstream's checks and texts.
 
+use kplex_machinery::decode::FieldValidation;
 use kplex_machinery::field_error::FieldError;
 use kplex_machinery::status::Status;
 use percent_encoding::percent_decode_str;
@@ -114,18 +115,6 @@ impl ListOptions {
             errors.push(FieldError::forbidden("resourceVersionMatch", why));
         }
     }
-}
-
-/// How unknown and duplicate fields are treated (KEP-2885).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FieldValidation {
-    /// Dropped silently.
-    Ignore,
-    /// Dropped with a warning; the default.
-    #[default]
-    Warn,
-    /// Refused.
-    Strict,
 }
 
 /// Parameters of create, update, patch and apply.

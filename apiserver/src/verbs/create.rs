@@ -2,11 +2,12 @@
 
 use super::reply::Reply;
 use super::{input, write};
-use crate::admission::{self, Operation};
+use crate::admission::{self, Operation, Verb};
 use crate::call::Call;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
 use crate::{codec, limits, respond};
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::metadata;
 use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
@@ -46,8 +47,9 @@ pub async fn store(
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));
     }
     system_fields(call, &mut object);
-    served.default(&mut object);
-    let operation = Operation::create("", options.dry_run);
+    let now = call.timestamp();
+    served.default(&mut object, &now);
+    let operation = Operation { verb: Verb::Create, part: Subresource::Main, dry_run: options.dry_run };
     let base = codec::meta_str(&object, "generateName").to_owned();
     let generated = codec::meta_str(&object, "name").is_empty() && !base.is_empty();
     if generated {
@@ -55,9 +57,9 @@ pub async fn store(
     }
     admission::mutate(call, served, operation, None, &mut object).await?;
     if !managed {
-        write::track(call, served, options, None, &mut object, "");
+        write::track(call, served, options, None, &mut object, Subresource::Main);
     }
-    served.prepare_create(&mut object);
+    served.prepare_create(&mut object, &now).into_iter().for_each(|text| call.warn(text));
     for attempt in 1..=limits::NAME_RETRIES {
         match commit(call, served, operation, options, object.clone()).await {
             Err(status) if generated && status.reason == "AlreadyExists" && attempt < limits::NAME_RETRIES => set_name(&mut object, &base),
@@ -67,7 +69,7 @@ pub async fn store(
     Err(Status::already_exists(&served.group_resource(), codec::meta_str(&object, "name")))
 }
 
-async fn commit(call: &Call, served: &Arc<Served>, operation: Operation<'_>, options: &WriteOptions, mut object: Value) -> Result<Reply, Status> {
+async fn commit(call: &Call, served: &Arc<Served>, operation: Operation, options: &WriteOptions, mut object: Value) -> Result<Reply, Status> {
     admission::allocate(call, served, operation, None, &mut object).await?;
     served.warnings(&object, None).into_iter().for_each(|text| call.warn(text));
     let name = codec::meta_str(&object, "name").to_owned();

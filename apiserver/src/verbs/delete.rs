@@ -3,16 +3,15 @@
 //! Follows the API concepts page on graceful deletion and finalizers, and the garbage collection design (propagation).
 
 use super::reply::Reply;
-use super::write;
-use crate::admission::{self, Operation};
+use super::{input, write};
+use crate::admission::{self, Operation, Verb};
 use crate::call::Call;
-use crate::http::negotiate::{self, Media, Offer};
 use crate::http::query;
 use crate::resource::Served;
 use crate::{codec, limits, respond};
 use kplex_machinery::api::Api;
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
-use kplex_machinery::proto;
 use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
 use serde_json::{Map, Value, json};
@@ -44,8 +43,6 @@ pub struct DeleteOptions {
     pub dry_run: bool,
 }
 
-const DEFINITION: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
-
 impl DeleteOptions {
     /// Reads options from the body, or from the query where there is none.
     ///
@@ -56,7 +53,11 @@ impl DeleteOptions {
         Self::from_value(&value)
     }
 
-    fn from_value(value: &Value) -> Result<Self, Status> {
+    /// Reads options from a decoded `DeleteOptions`.
+    ///
+    /// # Errors
+    /// 422 for bad values.
+    pub fn from_value(value: &Value) -> Result<Self, Status> {
         let mut errors = Vec::new();
         let orphan = value.get("orphanDependents").and_then(Value::as_bool);
         let policy = value.get("propagationPolicy").and_then(Value::as_str);
@@ -93,25 +94,7 @@ impl DeleteOptions {
 }
 
 fn from_body(call: &Call, body: &[u8]) -> Result<Value, Status> {
-    let api = Api::builtin();
-    let media = negotiate::content(&call.headers, Offer { protobuf: true, transforms: false })?;
-    let bad = |error: String| Status::bad_request(format!("unable to decode delete options: {error}"));
-    let mut value = match media {
-        Media::Json | Media::Yaml => super::input::text(media, body).map_err(bad)?.0,
-        Media::Protobuf => {
-            let node = api.definition(DEFINITION).ok_or_else(|| Status::internal("no DeleteOptions in the API table"))?;
-            let unknown = proto::unwrap(body).map_err(|error| bad(error.to_string()))?;
-            proto::decode(api.schema(), node, unknown.raw).map_err(|error| bad(error.to_string()))?
-        }
-    };
-    let kind = value.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
-    if kind != "DeleteOptions" {
-        return Err(Status::bad_request(format!("decoded object cannot be converted to DeleteOptions: it is a {kind}")));
-    }
-    if let Some(node) = api.definition(DEFINITION) {
-        kplex_machinery::decode::conform(api.schema(), node, &mut value).map_err(|error| bad(error.to_string()))?;
-    }
-    Ok(value)
+    input::definition(call, Api::builtin(), "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", "DeleteOptions", body)
 }
 
 fn from_query(text: &str) -> Result<Value, Status> {
@@ -159,7 +142,7 @@ pub async fn delete_one(call: &Call, served: &Arc<Served>, name: &str, options: 
         let Some(entry) = entry else { return Err(Status::not_found(&resource, name)) };
         let old = codec::load(served, &entry)?;
         preconditions(served, name, options, &old)?;
-        admission::validate(call, served, Operation::delete(options.dry_run), Some(&old), &old).await?;
+        admission::validate(call, served, Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run }, Some(&old), &old).await?;
         let outcome = match plan(call, served, options, &old) {
             Deletion::AlreadyGoing => return Ok(Reply::Entry(200, served.clone(), entry)),
             Deletion::Now if options.dry_run => return Ok(deleted(served, name, old)),

@@ -10,6 +10,7 @@ use crate::http::query::{OptionsKind, WriteOptions};
 use crate::limits;
 use crate::resource::Served;
 use http::header::CONTENT_TYPE;
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
 use kplex_machinery::status::Status;
 use kplex_machinery::{apply, patch};
@@ -45,18 +46,18 @@ fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
 ///
 /// # Errors
 /// 400 for a malformed patch, 404, 409, 415, 422.
-pub async fn patch(call: &Call, served: &Arc<Served>, name: &str, subresource: &str, body: &[u8]) -> Result<Reply, Status> {
+pub async fn patch(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, body: &[u8]) -> Result<Reply, Status> {
     let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
     let kind = patch_type(call, served)?;
     if kind == PatchType::Apply {
-        return apply_patch(call, served, name, subresource, &options, body).await;
+        return apply_patch(call, served, name, part, &options, body).await;
     }
     if options.force.is_some() {
         let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
     }
     let (document, duplicates) = input::text(Media::Json, body).map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
-    let request = Update { served, name, subresource, options: &options, may_create: false, managed: false, whole: false };
+    let request = Update { served, name, part, options: &options, may_create: false, managed: false, whole: false };
     write::update(call, &request, |old| {
         let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
         let mut new = patched(served, kind, old, &document)?;
@@ -94,7 +95,7 @@ pub fn patched(served: &Served, kind: PatchType, old: &Value, document: &Value) 
             Ok(new)
         }
         PatchType::Strategic => {
-            patch::strategic(&served.schema, served.node, old, document).map_err(|error| error.into_status())
+            patch::strategic(served.schema(), served.node, old, document).map_err(|error| error.into_status())
         }
         PatchType::Apply => unreachable!("apply does not patch a document"),
     }
@@ -117,7 +118,7 @@ fn check_patched(served: &Served, name: &str, old: &Value, new: &Value) -> Resul
     create::check_name(new, name)
 }
 
-async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, subresource: &str, options: &WriteOptions, body: &[u8]) -> Result<Reply, Status> {
+async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, options: &WriteOptions, body: &[u8]) -> Result<Reply, Status> {
     if options.field_manager.is_empty() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
@@ -126,9 +127,9 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, subresource:
     let request = Update {
         served,
         name,
-        subresource,
+        part,
         options,
-        may_create: subresource.is_empty(),
+        may_create: part == Subresource::Main,
         managed: true,
         whole: false,
     };
@@ -138,16 +139,16 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, subresource:
             let why = "uid mismatch: the provided object specified uid, and no existing object was found";
             return Err(Status::conflict(&served.group_resource(), name, why));
         }
-        let reset = served.reset_fields(subresource);
+        let reset = served.reset_fields(part);
         let result = apply::apply(&apply::ApplyRequest {
-            schema: &served.schema,
+            schema: served.schema(),
             node: served.node,
             live: old,
             config: &config,
             manager: &options.field_manager,
             force: options.force.unwrap_or(false),
             api_version: &served.api_version,
-            subresource,
+            subresource: write::subresource_name(part),
             now: &now,
             reset: &reset,
         });
@@ -159,7 +160,7 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, subresource:
 /// Decodes an apply configuration.
 fn configuration(call: &Call, served: &Served, name: &str, options: &WriteOptions, body: &[u8]) -> Result<Value, Status> {
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
-    let (mut config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
+    let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
     if !config.is_object() {
         return Err(decoding("json: cannot unmarshal into Go value of type map[string]interface {}".to_owned()));
     }
@@ -175,6 +176,5 @@ fn configuration(call: &Call, served: &Served, name: &str, options: &WriteOption
     create::check_name(&config, name)?;
     let mut checked = config.clone();
     input::conform(call, served, &mut checked, duplicates, options.field_validation)?;
-    served.canonicalize_apply(&mut config);
     Ok(config)
 }

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::codec;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that does not fit, 404 when it is absent, 409 for conflicts, 422 from validation.
-pub async fn update(call: &Call, served: &Arc<Served>, name: &str, subresource: &str, body: &[u8]) -> Result<Reply, Status> {
+pub async fn update(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, body: &[u8]) -> Result<Reply, Status> {
     let options = WriteOptions::parse(&call.query, OptionsKind::Update)?;
     let object = input::object(call, served, body, options.field_validation)?;
-    replace(call, served, name, subresource, &options, object).await
+    replace(call, served, name, part, &options, object).await
 }
 
 /// Replaces an object by a decoded one.
@@ -29,7 +30,7 @@ pub async fn replace(
     call: &Call,
     served: &Arc<Served>,
     name: &str,
-    subresource: &str,
+    part: Subresource,
     options: &WriteOptions,
     mut object: Value,
 ) -> Result<Reply, Status> {
@@ -50,9 +51,9 @@ pub async fn replace(
     let request = Update {
         served,
         name,
-        subresource,
+        part,
         options,
-        may_create: served.allows_create_on_update() && subresource.is_empty(),
+        may_create: served.allows_create_on_update() && part == Subresource::Main,
         managed: false,
         whole: true,
     };

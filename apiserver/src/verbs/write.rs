@@ -1,12 +1,13 @@
 //! The one way objects change: compute against the pending state of a key, commit, and say what came of it.
 
 use super::reply::Reply;
-use crate::admission::{self, Operation};
+use crate::admission::{self, Operation, Verb};
 use crate::call::Call;
 use crate::http::query::WriteOptions;
 use crate::resource::Served;
 use crate::{codec, due, limits, respond};
 use kplex_machinery::apply;
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
 use kplex_storage::{Change, Entry, Expect, Key, Op, Revision, StorageError, WriteSet};
 use serde_json::Value;
@@ -28,8 +29,8 @@ pub struct Update<'a> {
     pub served: &'a Arc<Served>,
     /// Name of the object.
     pub name: &'a str,
-    /// Subresource through which it changes; empty for the object itself.
-    pub subresource: &'a str,
+    /// Which part of it changes.
+    pub part: Subresource,
     /// Options of the request.
     pub options: &'a WriteOptions,
     /// An absent object may be made.
@@ -92,6 +93,30 @@ async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old:
     }
 }
 
+/// Changes an object as the server itself, past strategy, admission and validation: for subresources such as `binding`
+/// whose rules are their own.
+///
+/// # Errors
+/// What `change` says; 404 when the object is absent.
+pub async fn rewrite(call: &Call, update: &Update<'_>, change: impl Fn(&mut Value) -> Result<(), Status>) -> Result<Reply, Status> {
+    let served = update.served;
+    let key = served.key(call.path()?.namespace.as_deref(), update.name);
+    for _ in 0..limits::WRITE_RETRIES {
+        let entry = call.scope.log().current(&key).await.map_err(respond::storage)?;
+        let entry = entry.ok_or_else(|| Status::not_found(&served.group_resource(), update.name))?;
+        let old = codec::load(served, &entry)?;
+        let mut new = old.clone();
+        change(&mut new)?;
+        track(call, served, update.options, Some(&old), &mut new, update.part);
+        match settle(call, update, &key, &entry, &old, Outcome::Replace(new)).await {
+            Err(StorageError::Conflict { .. }) => {}
+            Err(error) => return Err(respond::storage(error)),
+            Ok(reply) => return Ok(reply),
+        }
+    }
+    Err(Status::stale(&served.group_resource(), update.name))
+}
+
 /// Decides what an update comes to: system fields, managed fields, strategy, admission, validation.
 ///
 /// # Errors
@@ -100,18 +125,19 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     let served = update.served;
     check_identity(served, update, old, &new)?;
     inherit(old, &mut new);
-    served.default(&mut new);
-    let operation = Operation::update(update.subresource, update.options.dry_run);
+    let now = call.timestamp();
+    served.default(&mut new, &now);
+    let operation = Operation { verb: Verb::Update, part: update.part, dry_run: update.options.dry_run };
     admission::mutate(call, served, operation, Some(old), &mut new).await?;
     if !update.managed {
-        track(call, served, update.options, Some(old), &mut new, update.subresource);
+        track(call, served, update.options, Some(old), &mut new, update.part);
     }
-    served.prepare_update(&mut new, old, update.subresource);
+    served.prepare_update(&mut new, old, update.part, &now);
     admission::allocate(call, served, operation, Some(old), &mut new).await?;
-    if update.subresource.is_empty() {
+    if update.part == Subresource::Main {
         served.warnings(&new, Some(old)).into_iter().for_each(|text| call.warn(text));
     }
-    let errors = served.validate_update(&new, old, update.subresource);
+    let errors = served.validate_update(&new, old, update.part);
     if !errors.is_empty() {
         return Err(served.invalid(update.name, &errors));
     }
@@ -165,21 +191,34 @@ fn inherit(old: &Value, new: &mut Value) {
 }
 
 /// Records who manages which fields (KEP-555).
-pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, subresource: &str) {
+pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, part: Subresource) {
     let manager = call.field_manager(&options.field_manager);
     apply::track_update(
-        &served.schema,
+        served.schema(),
         served.node,
         old,
         new,
         &apply::Tracking {
             manager: &manager,
             api_version: &served.api_version,
-            subresource,
+            subresource: subresource_name(part),
             now: &call.timestamp(),
-            reset: &served.reset_fields(subresource),
+            reset: &served.reset_fields(part),
         },
     );
+}
+
+/// Returns the name of a subresource in paths and managed fields.
+#[must_use]
+pub fn subresource_name(part: Subresource) -> &'static str {
+    match part {
+        Subresource::Main => "",
+        Subresource::Status => "status",
+        Subresource::EphemeralContainers => "ephemeralcontainers",
+        Subresource::Resize => "resize",
+        Subresource::Approval => "approval",
+        Subresource::Finalize => "finalize",
+    }
 }
 
 /// Commits a new object.

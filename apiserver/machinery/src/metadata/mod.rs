@@ -3,3 +3,4 @@
 pub mod generate;
 pub mod ip;
 pub mod names;
+pub mod object_meta;
