@@ -13,7 +13,7 @@ mod name;
 
 mod claims;
 mod holes;
-mod kubeconfig;
+pub mod kubeconfig;
 mod record;
 mod renewal;
 mod server_identity;
@@ -25,7 +25,7 @@ pub use endpoints::{Endpoints, ServingNames};
 pub use error::TenantsError;
 pub use holes::{FillHoles, HoleFacts};
 pub use keys::{Authority, CertificateRequest, Leaf, SigningKey, SigningPolicy, TenantKeys};
-pub use kubeconfig::{KubeconfigEntry, kubeconfig, kubeconfig_of};
+pub use kubeconfig::KubeconfigEntry;
 pub use limits::TenantLimits;
 pub use name::{HUB, TenantName};
 pub use registry::{NewControlPlane, Tenants, TenantsOptions};

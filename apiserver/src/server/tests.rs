@@ -49,7 +49,7 @@ async fn start(limits: ServerLimits) -> Fixture {
     for name in ["cp1", "cp2"] {
         tenants.create(NewControlPlane::named(name)).await.unwrap();
     }
-    let certificates = Certificates::new(tenants.clone(), OwnNames::default());
+    let certificates = Certificates::new(tenants.clone(), OwnNames::for_address("0.0.0.0:0".parse().unwrap()));
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Arc::clone(&certificates), limits).unwrap();
     let (address, stats, drain) = (listener.local_addr().unwrap(), listener.stats(), CancellationToken::new());
     let release = Arc::new(Notify::new());

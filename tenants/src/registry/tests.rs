@@ -159,7 +159,13 @@ async fn a_deleted_tenant_is_gone_from_rows_and_memory() {
     });
     let scope = tenants.create(NewControlPlane::named("cp1")).await.unwrap();
     let state = Arc::downgrade(&scope.state(|| 7_u64));
+    let waits = scope.clone();
+    let waits = tokio::spawn(async move { waits.gone().await });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
     tenants.delete("cp1").await.unwrap();
+    waits.await.unwrap();
+    scope.gone().await;
     assert_eq!(seen.load(Ordering::Relaxed), 2);
     assert!(scope.is_deleted());
     assert!(state.upgrade().is_none(), "state goes although a scope is held");
