@@ -30,7 +30,15 @@ pub const PLURAL: &str = "customresourcedefinitions";
 pub struct Custom {
     by_path: HashMap<Key, Arc<Served>>,
     /// The established definitions, by name.
-    pub definitions: Vec<Arc<Compiled>>,
+    pub definitions: Vec<Definition>,
+}
+
+/// An established definition.
+pub struct Definition {
+    /// Its compiled form.
+    pub compiled: Arc<Compiled>,
+    /// It is on its way out.
+    pub terminating: bool,
 }
 
 impl Custom {
@@ -122,11 +130,11 @@ async fn read(scope: &TenantScope, interner: &Arc<Interner>) -> Result<(Custom, 
     let mut custom = Custom::default();
     for entry in &page.entries {
         let definition = codec::parse(entry)?;
-        if !is_established(&definition) {
+        if !has_condition(&definition, "Established") {
             continue;
         }
         match interner.intern(&definition) {
-            Ok(compiled) => custom.add(compiled),
+            Ok(compiled) => custom.add(compiled, has_condition(&definition, "Terminating")),
             Err(errors) => tracing::warn!(name = entry.key.name(), ?errors, "stored definition does not compile"),
         }
     }
@@ -134,20 +142,20 @@ async fn read(scope: &TenantScope, interner: &Arc<Interner>) -> Result<(Custom, 
 }
 
 impl Custom {
-    fn add(&mut self, compiled: Arc<Compiled>) {
+    fn add(&mut self, compiled: Arc<Compiled>, terminating: bool) {
         for (index, version) in compiled.versions.iter().enumerate().filter(|(_, version)| version.served) {
             let key = (compiled.group.clone(), version.name.clone(), compiled.names.plural.clone());
             self.by_path.insert(key, Arc::new(Served::custom(&compiled, index)));
         }
-        self.definitions.push(compiled);
+        self.definitions.push(Definition { compiled, terminating });
     }
 }
 
-fn is_established(definition: &Value) -> bool {
+fn has_condition(definition: &Value, kind: &str) -> bool {
     definition
         .pointer("/status/conditions")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+        .any(|condition| condition["type"] == kind && condition["status"] == "True")
 }

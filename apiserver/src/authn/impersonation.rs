@@ -5,7 +5,7 @@ use super::user::{
     split_service_account,
 };
 use crate::authz::attributes::{Attributes, ResourceTarget, Target};
-use crate::authz::forbidden::forbidden;
+use crate::authz::refusal::forbidden;
 use crate::authz::policy::Policy;
 use http::HeaderMap;
 use kplex_machinery::status::Status;

@@ -68,6 +68,11 @@ impl<T> TokenCache<T> {
         self.entries.lock().by_digest.remove(&digest_of(credential));
     }
 
+    /// Keeps only what `keep` says.
+    pub fn retain(&self, mut keep: impl FnMut(&T) -> bool) {
+        self.entries.lock().by_digest.retain(|_, kept| keep(&kept.value));
+    }
+
     /// Returns how many credentials are kept.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -240,7 +240,7 @@ pub async fn replace(call: &Call, served: &Served, key: &Key, revision: Revision
 async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Option<&Value>, new: &Value) -> Result<Entry, StorageError> {
     let (value, stamp) = served.pack(new)?;
     if value.len() > limits::OBJECT_BYTES_MAX {
-        return Err(StorageError::TooLarge { bytes: value.len(), max: limits::OBJECT_BYTES_MAX });
+        return Err(StorageError::TooLarge);
     }
     let mut set = WriteSet::default();
     set.changes.push(Change { key: key.clone(), expect, op: Op::Put { stamp, value: value.clone() } });
