@@ -114,9 +114,6 @@ impl Set {
         &self.children
     }
 
-    pub(super) fn members(&self) -> &[Element] {
-        &self.members
-    }
 
     /// Adds a member that is greater than all others; the caller knows the order.
     pub(super) fn push_member(&mut self, element: Element) {

@@ -26,7 +26,7 @@ pub(crate) struct At<'p, 'v> {
     step: Step<'p>,
 }
 
-impl<'p, 'v: 'p> At<'p, 'v> {
+impl<'v> At<'v, 'v> {
     /// A document.
     pub(crate) fn root(value: &'v Value) -> Self {
         Self { value, parent: None, step: Step::Root }

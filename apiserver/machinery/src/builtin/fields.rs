@@ -83,9 +83,7 @@ pub fn canonical<'l>(group: &str, resource: &str, version: &str, label: &'l str)
             return Ok(label);
         }
         let label = crate::field_error::go_quote(label);
-        return Err(format!(
-            "{label} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-        ));
+        return Err(format!("{label} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""));
     };
     if fields.contains(&label) {
         return Ok(label);
@@ -121,7 +119,8 @@ pub fn field_value(group: &str, resource: &str, object: &Value, field: &str) -> 
         ("jobs", "status.successful") => section_at.get("succeeded").int().to_string(),
         ("events", "source") => {
             let component = root.get("source").get("component").str();
-            let component = if component.is_empty() { root.get("deprecatedSource").get("component").str() } else { component };
+            let component =
+                if component.is_empty() { root.get("deprecatedSource").get("component").str() } else { component };
             (if component.is_empty() { reporter(&root) } else { component }).to_owned()
         }
         ("events", "reportingComponent" | "reportingController") => reporter(&root).to_owned(),
@@ -145,7 +144,8 @@ mod tests {
 
     #[test]
     fn selectors_see_what_upstream_shows_them() {
-        let pod = json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"podIPs": [{"ip": "1.2.3.4"}]}});
+        let pod =
+            json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"podIPs": [{"ip": "1.2.3.4"}]}});
         let job = json!({"status": {"succeeded": 2}});
         let event = json!({"involvedObject": {"name": "x"}, "reportingComponent": "k"});
         let table = [
@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(canonical("", "pods", "v1", "a.b"), Err("field label not supported: a.b".to_owned()));
         assert_eq!(
             canonical("apps", "replicasets", "v1", "status.replicas"),
-            Err("\"status.replicas\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"".to_owned())
+            Err("\"status.replicas\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                .to_owned())
         );
     }
 }

@@ -428,19 +428,15 @@ mod tests {
     fn complaints_read_as_upstream_writes_them() {
         assert_eq!(
             dns_label("A"),
-            [
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
+            ["a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
                  and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
-                 '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-            ]
+                 '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"]
         );
         assert_eq!(
             label_value("a "),
-            [
-                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
+            ["a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
                  must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
-                 regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-            ]
+                 regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"]
         );
     }
 }

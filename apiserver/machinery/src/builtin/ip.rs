@@ -42,9 +42,11 @@ fn parse_v4(text: &str) -> Option<Ipv4Addr> {
         if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        *octet = part.trim_start_matches('0').parse().or_else(|error| {
-            if part.bytes().all(|byte| byte == b'0') { Ok(0) } else { Err(error) }
-        }).ok()?;
+        *octet = part
+            .trim_start_matches('0')
+            .parse()
+            .or_else(|error| if part.bytes().all(|byte| byte == b'0') { Ok(0) } else { Err(error) })
+            .ok()?;
     }
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }

@@ -107,7 +107,8 @@ fn drop_stop_signals(spec: &mut Value) {
 
 /// A data source in another namespace.
 fn drop_foreign_reference(object: &mut Value, old: Option<&Value>) {
-    let foreign = object.pointer("/spec/dataSourceRef/namespace").and_then(Value::as_str).is_some_and(|n| !n.is_empty());
+    let foreign =
+        object.pointer("/spec/dataSourceRef/namespace").and_then(Value::as_str).is_some_and(|n| !n.is_empty());
     if foreign {
         drop_unless_used(object, old, "/spec", "dataSourceRef");
     }

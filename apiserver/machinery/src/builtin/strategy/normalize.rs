@@ -70,9 +70,10 @@ fn normalize_pod(pod: &mut Value) {
 /// Makes a single value and the first of a list agree; the single value wins.
 fn agree(object: &mut Value, single: &str, list: &str, inner: Option<&str>) {
     let one = field(object, single).as_str().unwrap_or("").to_owned();
-    let first = field(object, list).as_array().and_then(|items| items.first()).map_or("", |item| {
-        inner.map_or_else(|| item.as_str(), |name| field(item, name).as_str()).unwrap_or("")
-    });
+    let first = field(object, list)
+        .as_array()
+        .and_then(|items| items.first())
+        .map_or("", |item| inner.map_or_else(|| item.as_str(), |name| field(item, name).as_str()).unwrap_or(""));
     if one == first {
         return;
     }

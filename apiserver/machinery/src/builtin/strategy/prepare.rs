@@ -74,10 +74,9 @@ pub fn prepare_for_create(gvk: Gvk<'_>, object: &mut Value, now: &str) -> Vec<St
     }
     match entry.generation {
         Generation::Never | Generation::Raised(_) => {}
-        Generation::Fixed
-        | Generation::Fields(_)
-        | Generation::SpecAndAnnotations
-        | Generation::AllButMetadata => set_generation(object, 1),
+        Generation::Fixed | Generation::Fields(_) | Generation::SpecAndAnnotations | Generation::AllButMetadata => {
+            set_generation(object, 1)
+        }
     }
     drops::drop_disabled(gvk, object, None);
     match (gvk.group, gvk.kind) {
@@ -281,9 +280,8 @@ fn generate_selector(object: &mut Value) {
             labels.entry(key).or_insert_with(|| value.clone());
         }
     }
-    let matching = section(spec, "selector")
-        .and_then(|selector| section(selector, "matchLabels"))
-        .and_then(Value::as_object_mut);
+    let matching =
+        section(spec, "selector").and_then(|selector| section(selector, "matchLabels")).and_then(Value::as_object_mut);
     if let Some(matching) = matching {
         matching.entry("batch.kubernetes.io/controller-uid").or_insert(uid);
     }

@@ -55,9 +55,8 @@ pub(super) fn drop_type_dependent(new: &mut Value, old: &Value) {
         unwanted.extend(["ipFamilies", "ipFamilyPolicy"].iter().filter(|name| same_field(old, new, name)));
     }
     let old_ports = node_ports(old);
-    let drop_ports = needs_node_port(old)
-        && !needs_node_port(new)
-        && node_ports(new).iter().all(|port| old_ports.contains(port));
+    let drop_ports =
+        needs_node_port(old) && !needs_node_port(new) && node_ports(new).iter().all(|port| old_ports.contains(port));
     if needs_health_check_port(old) && !needs_health_check_port(new) && same_field(old, new, "healthCheckNodePort") {
         unwanted.push("healthCheckNodePort");
     }

@@ -209,9 +209,7 @@ fn warn_about_service(root: &At, out: &mut Vec<String>) {
     const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
     let spec = root.get("spec");
     if root.get("metadata").get("annotations").get(HINTS).has() {
-        out.push(format!(
-            "annotation {HINTS} is deprecated, please use service.kubernetes.io/topology-mode instead"
-        ));
+        out.push(format!("annotation {HINTS} is deprecated, please use service.kubernetes.io/topology-mode instead"));
     }
     let (address, kind) = (spec.get("clusterIP").str(), spec.get("type").str());
     if !address.is_empty() && address != "None" {
@@ -262,10 +260,7 @@ fn warn_about_volume(root: &At, out: &mut Vec<String>) {
     let annotations = root.get("metadata").get("annotations").value();
     for (key, message) in [
         (STORAGE_CLASS_ANNOTATION, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
-        (
-            "volume.beta.kubernetes.io/mount-options",
-            "deprecated since v1.31; use \"mountOptions\" attribute instead",
-        ),
+        ("volume.beta.kubernetes.io/mount-options", "deprecated since v1.31; use \"mountOptions\" attribute instead"),
     ] {
         if annotations.get(key).is_some() {
             out.push(format!("metadata.annotations[{key}]: {message}"));

@@ -46,8 +46,11 @@ pub(super) fn warn(volumes: &At, out: &mut Vec<String>) {
             [("configMap", "ConfigMap", "name"), ("secret", "Secret", "secretName"), ("downwardAPI", "DownwardAPI", "")]
         {
             let source = volume.get(field);
-            let described =
-                if naming.is_empty() { label.to_owned() } else { format!("{label} {}", go_quote(source.get(naming).str())) };
+            let described = if naming.is_empty() {
+                label.to_owned()
+            } else {
+                format!("{label} {}", go_quote(source.get(naming).str()))
+            };
             for found in collide(&mut Vec::new(), places(&source.get("items"), "")) {
                 out.push(format!("volume {name} ({described}): overlapping paths: {found}"));
             }

@@ -12,7 +12,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const DEPRECATED_ANNOTATIONS: &[(&str, &str)] = &[
-    ("scheduler.alpha.kubernetes.io/critical-pod", "non-functional in v1.16+; use the \"priorityClassName\" field instead"),
+    (
+        "scheduler.alpha.kubernetes.io/critical-pod",
+        "non-functional in v1.16+; use the \"priorityClassName\" field instead",
+    ),
     ("security.alpha.kubernetes.io/sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
     ("security.alpha.kubernetes.io/unsafe-sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
 ];
@@ -152,11 +155,7 @@ fn warn_about_duplicates(spec: &At, out: &mut Vec<String>) {
 fn warn_about_fraction(list: &At, name: &str, out: &mut Vec<String>) {
     let at = list.key(name);
     if !Amount::of(at.str()).is_whole() {
-        out.push(format!(
-            "{}: fractional byte value {} is invalid, must be an integer",
-            at.path(),
-            go_quote(at.str())
-        ));
+        out.push(format!("{}: fractional byte value {} is invalid, must be an integer", at.path(), go_quote(at.str())));
     }
 }
 
