@@ -37,6 +37,27 @@ async fn a_tenant_is_the_same_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_tenant_survives_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let open_file = async || {
+        let base = Arc::new(kplex_storage::Base::new(Vec::new()));
+        let engine = kplex_storage::Engine::Sqlite(directory.path().to_owned());
+        Store::open(kplex_storage::StoreOptions::new(engine, base)).await.unwrap()
+    };
+    let first = open_file().await;
+    let pem = {
+        let scope = open(&first).await.create(NewControlPlane::named("cp1")).await.unwrap();
+        scope.keys().authority().certificate_pem()
+    };
+    first.shutdown().await;
+    drop(first);
+    let second = open_file().await;
+    let tenants = open(&second).await;
+    assert_eq!(tenants.resolve("cp1").await.unwrap().unwrap().keys().authority().certificate_pem(), pem);
+    second.shutdown().await;
+}
+
+#[tokio::test]
 async fn names_are_refused_or_taken_once() {
     let tenants = open(&store().await).await;
     tenants.create(NewControlPlane::named("cp1")).await.unwrap();
