@@ -420,7 +420,7 @@ impl Served {
             }
             _ => match part {
                 Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
-                part => builtin::validation::validate_subresource_update(self.gvk(), part, object, old),
+                part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
             },
         }
     }
