@@ -27,7 +27,7 @@ const CERTIFICATES_MAX: usize = 64;
 
 /// Who a token speaks for, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
+pub(super) struct Verified {
     /// The identity, without `system:authenticated`.
     pub user: User,
     /// The audiences of the token that were asked for.
@@ -87,7 +87,12 @@ impl WarmAuthn {
     }
 
     /// Says whom a bearer token speaks for.
-    pub(super) async fn by_token(&self, scope: &TenantScope, token: &str, now: Timestamp) -> Result<Opinion, StorageError> {
+    pub(super) async fn by_token(
+        &self,
+        scope: &TenantScope,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Opinion, StorageError> {
         let log = scope.log();
         let epoch = self.catch_up(log).await?;
         if let Some(verified) = self.tokens.get(token.as_bytes(), now.as_second()) {

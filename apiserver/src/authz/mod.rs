@@ -8,9 +8,9 @@ pub mod aggregate;
 pub mod attributes;
 pub mod coverage;
 pub mod escalation;
-pub mod refusal;
 pub mod layer;
 pub mod policy;
+pub mod refusal;
 pub mod review;
 mod warm;
 
@@ -161,7 +161,8 @@ mod tests {
         let list = r#"pods is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
         check(Method::GET, "/api/v1/namespaces/a/pods", list);
         check(Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=metadata.name!=x", list);
-        let named = r#"pods "x" is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
+        let named =
+            r#"pods "x" is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
         check(Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=spec.a%3Db,metadata.name%3Dx", named);
         check(Method::POST, "/apis/foo", r#"forbidden: User "jo" cannot post path "/apis/foo""#);
         check(Method::PUT, "/x", r#"forbidden: User "jo" cannot put path "/x""#);

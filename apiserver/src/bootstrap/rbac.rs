@@ -37,7 +37,10 @@ impl BaseRbac {
             let key = key(row);
             let namespace = key.namespace().unwrap_or_default();
             let json = row.object.to_string();
-            compiled.layer.put(kind, namespace, key.name(), json.as_bytes()).expect("the base's objects are well formed");
+            compiled
+                .layer
+                .put(kind, namespace, key.name(), json.as_bytes())
+                .expect("the base's objects are well formed");
             compiled.essence.insert(key, Essence::of(&row.object));
         }
         compiled
@@ -106,7 +109,10 @@ mod tests {
             format!(r#"RBAC: allowed by ClusterRoleBinding "{role}" of ClusterRole "{role}" to Group "{group}""#)
         };
         assert_eq!(may(&somebody, "list", pods("default")), (false, String::new()));
-        assert_eq!(may(&somebody, "get", Target::Path("/apis/apps/v1")), (true, reason("system:discovery", "system:authenticated")));
+        assert_eq!(
+            may(&somebody, "get", Target::Path("/apis/apps/v1")),
+            (true, reason("system:discovery", "system:authenticated"))
+        );
         assert_eq!(may(&User::anonymous(), "get", Target::Path("/apis")), (false, String::new()));
         let viewer = reason("system:public-info-viewer", "system:unauthenticated");
         assert_eq!(may(&User::anonymous(), "get", Target::Path("/version")), (true, viewer));
