@@ -299,7 +299,8 @@ impl<'a> Pass<'a> {
         self.value(field.node, value)?;
         self.path.pop();
         let empty = match value {
-            Value::Array(items) => items.is_empty(),
+            // An empty list of managed fields asks to forget them; who tracks them removes it.
+            Value::Array(items) => items.is_empty() && field.name != "managedFields",
             Value::Object(map) if self.schema.node(field.node).kind == Kind::Map => map.is_empty(),
             _ => !field.pointer && field.emit == Emit::OmitEmpty && is_zero(self.schema, field.node, value),
         };
