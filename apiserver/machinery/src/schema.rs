@@ -4,7 +4,9 @@
 //! CustomResourceDefinition compiles to one of its own, interned by content hash. Nodes may refer to each other in
 //! cycles (JSONSchemaProps does), so they are referred to by [`NodeId`].
 
+use crate::proto::Plans;
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// Index of a node in its [`Schema`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +17,8 @@ pub struct NodeId(pub u32);
 pub struct Schema {
     /// All nodes; a [`NodeId`] is an index here.
     pub nodes: Vec<Node>,
+    /// How its types look in protobuf; made on first use, when the nodes are complete.
+    pub(crate) plans: OnceLock<Plans>,
 }
 
 impl Schema {
@@ -86,7 +90,8 @@ pub enum ListType {
 /// Whether Go writes a field that has its zero value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Emit {
-    /// `omitempty` or `omitzero`: a zero value is left out.
+    /// `omitempty` or `omitzero`: a zero value is left out. Go's `omitempty` never drops a struct, so such a field is
+    /// `Always`.
     #[default]
     OmitEmpty,
     /// No `omitempty`: a missing field is written with its zero value (`""`, `0`, `false`, `null` for slices, maps and pointers, `{}` for structs).

@@ -229,3 +229,71 @@ impl Scope<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = r#"package v1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Verbs masks the value.
+type Verbs []string
+
+type phase string
+
+type Thing struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
+
+	/*
+		Not a field string `json:"no"`
+	*/
+	Limits map[phase]*resource.Quantity `json:"limits" protobuf:"bytes,2,rep,name=limits"` // trailing
+	A, B   []byte                       `json:"-"`
+	Hook   func(string) error
+}
+
+type Empty struct{}
+
+type Doer interface {
+	Do() error
+}
+"#;
+
+    fn named(path: &str, name: &str) -> GoType {
+        GoType::Named(path.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn structs_are_read_with_types_tags_and_markers() {
+        let mut package = Package::new();
+        read_file(SOURCE, "example.com/v1", &mut package).expect("readable");
+        let names: Vec<&String> = package.keys().collect();
+        assert_eq!(names, ["Empty", "Thing", "Verbs", "phase"]);
+        let Body::Struct(fields) = &package["Thing"].body else { panic!("Thing is a struct") };
+        let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["TypeMeta", "ObjectMeta", "Limits", "A", "B", "Hook"]);
+        assert!(fields[1].embedded && !fields[2].embedded);
+        assert_eq!(fields[1].of, named("k8s.io/apimachinery/pkg/apis/meta/v1", "ObjectMeta"));
+        assert_eq!(fields[1].markers, ["+optional"]);
+        assert_eq!(fields[1].tags["protobuf"], "bytes,1,opt,name=metadata");
+        let quantity = named("k8s.io/apimachinery/pkg/api/resource", "Quantity");
+        let limits =
+            GoType::Map(Box::new(named("example.com/v1", "phase")), Box::new(GoType::Pointer(Box::new(quantity))));
+        assert_eq!(fields[2].of, limits);
+        assert_eq!(fields[4].of, GoType::List(Box::new(named("", "byte"))));
+        assert_eq!(fields[5].of, GoType::Foreign);
+    }
+
+    #[test]
+    fn an_unfinished_struct_is_an_error() {
+        let mut package = Package::new();
+        assert!(read_file("type A struct {\n\tB string\n", "p", &mut package).is_err());
+    }
+}

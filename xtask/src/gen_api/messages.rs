@@ -38,3 +38,18 @@ fn parse(text: &str) -> Result<Messages> {
     }
     Ok(messages)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_with_their_numbers() {
+        let text = "message Empty {\n}\n\nmessage A {\n  // message B {\n  // optional string no = 9;\n  \
+                    optional .k8s.io.x.Meta metadata = 1;\n\n  map<string, bytes> data = 20;\n}\n";
+        let messages = parse(text).expect("readable");
+        assert_eq!(messages.keys().collect::<Vec<_>>(), ["A", "Empty"]);
+        let fields: Vec<(u16, &str)> = messages["A"].iter().map(|(number, name)| (*number, name.as_str())).collect();
+        assert_eq!(fields, [(1, "metadata"), (20, "data")]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use super::table::{ColumnRow, GroupRow, ResourceRow, SubresourceRow, TypeRow};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -36,6 +36,11 @@ pub(super) fn groups(server: &Server) -> Result<Vec<GroupRow>> {
         let preferred = legacy.map_or(first, |legacy| text(&legacy["preferredVersion"], "version"));
         let priority = priorities.get(&name).copied().unwrap_or(0);
         rows.push(GroupRow { name, versions, preferred, priority });
+    }
+    let known = |name: &String| rows.iter().any(|row| row.name == *name);
+    let legacy = items(&preferred["groups"]).iter().map(|group| text(group, "name")).filter(known);
+    if !legacy.eq(rows.iter().skip(1).map(|row| row.name.clone())) {
+        bail!("legacy and aggregated discovery list the groups in different orders; the table keeps only one");
     }
     Ok(rows)
 }

@@ -3,7 +3,7 @@
 //! Anonymous nodes that say the same thing are stored once, which keeps the table small.
 
 use super::table::{FieldRow, GroupRow, ResourceRow, Shape, SubresourceRow, Table, TypeRow};
-use super::{Api, Definition, Group, GroupVersion, META, Resource, Subresource};
+use super::{Api, Definition, Group, GroupVersion, Index, META, Resource, Subresource};
 use crate::schema::{Emit, Field, Kind, ListType, Node, NodeId, Schema};
 use std::collections::HashMap;
 
@@ -23,10 +23,9 @@ pub(super) fn load(data: &str) -> Api {
     let names = builder.names;
     let resources: Vec<Resource> = table.resources.into_iter().map(|row| resource(row, &names)).collect();
     let by_kind = kinds(&definitions, &resources);
-    let mut by_resource: HashMap<(String, String), HashMap<String, usize>> = HashMap::new();
+    let mut by_resource = Index::new();
     for (index, resource) in resources.iter().enumerate() {
-        let key = (resource.group.clone(), resource.version.clone());
-        by_resource.entry(key).or_default().insert(resource.plural.clone(), index);
+        names_of(&mut by_resource, &resource.group, &resource.version).insert(resource.plural.clone(), index);
     }
     Api {
         kubernetes: table.kubernetes,
@@ -69,42 +68,41 @@ fn subresource(row: SubresourceRow, names: &HashMap<String, NodeId>) -> Subresou
     Subresource { name, group, version, kind, verbs, node: names[&of], connect, text }
 }
 
-/// Indexes types by group version and kind.
-fn kinds(
-    definitions: &HashMap<String, Definition>,
-    resources: &[Resource],
-) -> HashMap<(String, String), HashMap<String, NodeId>> {
-    let mut by_kind: HashMap<(String, String), HashMap<String, NodeId>> = HashMap::new();
-    for (name, definition) in definitions {
+/// Returns the part of an index that belongs to a version.
+fn names_of<'a, T>(index: &'a mut Index<T>, group: &str, version: &str) -> &'a mut HashMap<String, T> {
+    index.entry(group.to_owned()).or_default().entry(version.to_owned()).or_default()
+}
+
+/// Indexes types by group, version and kind.
+fn kinds(definitions: &HashMap<String, Definition>, resources: &[Resource]) -> Index<NodeId> {
+    let mut index = Index::new();
+    for definition in definitions.values() {
         for (GroupVersion { group, version }, kind) in &definition.kinds {
-            by_kind.entry((group.clone(), version.clone())).or_default().insert(kind.clone(), definition.node);
+            names_of(&mut index, group, version).insert(kind.clone(), definition.node);
         }
-        // Unpublished kinds state no group; their Go package tells it.
-        if let Some(kind) = name.strip_prefix(META) {
-            for group in ["", "meta.k8s.io"] {
-                let key = (group.to_owned(), "v1".to_owned());
-                by_kind.entry(key).or_default().entry(kind.to_owned()).or_insert(definition.node);
-            }
-        }
-        for (prefix, group, version) in PACKAGES {
-            if let Some(kind) = name.strip_prefix(prefix).filter(|_| !definition.published) {
-                let key = (group.to_owned(), version.to_owned());
-                by_kind.entry(key).or_default().entry(kind.to_owned()).or_insert(definition.node);
+    }
+    // Unpublished kinds state no group; their Go package tells it.
+    for (prefix, group, version) in PACKAGES {
+        for (name, definition) in definitions {
+            let published_elsewhere = definition.published && prefix != META;
+            if let Some(kind) = name.strip_prefix(prefix).filter(|_| !published_elsewhere) {
+                names_of(&mut index, group, version).entry(kind.to_owned()).or_insert(definition.node);
             }
         }
     }
     for resource in resources {
         for part in &resource.subresources {
-            let key = (part.group.clone(), part.version.clone());
-            by_kind.entry(key).or_default().entry(part.kind.clone()).or_insert(part.node);
+            names_of(&mut index, &part.group, &part.version).entry(part.kind.clone()).or_insert(part.node);
         }
     }
-    by_kind
+    index
 }
 
-/// Packages with kinds that OpenAPI does not publish.
-const PACKAGES: [(&str, &str, &str); 5] = [
+/// Packages with kinds that OpenAPI does not publish; where two have the same kind in one version, the first wins.
+const PACKAGES: [(&str, &str, &str); 7] = [
     ("io.k8s.api.core.v1.", "", "v1"),
+    (META, "", "v1"),
+    (META, "meta.k8s.io", "v1"),
     ("io.k8s.api.admission.v1.", "admission.k8s.io", "v1"),
     ("io.k8s.api.apidiscovery.v2.", "apidiscovery.k8s.io", "v2"),
     ("io.k8s.api.apidiscovery.v2beta1.", "apidiscovery.k8s.io", "v2beta1"),

@@ -159,9 +159,12 @@ pub struct Api {
     /// Resources: groups and versions in discovery order, then by name.
     pub resources: Vec<Resource>,
     definitions: HashMap<String, Definition>,
-    by_resource: HashMap<(String, String), HashMap<String, usize>>,
-    by_kind: HashMap<(String, String), HashMap<String, NodeId>>,
+    by_resource: Index<usize>,
+    by_kind: Index<NodeId>,
 }
+
+/// By group, version and name; nested so that a look-up allocates nothing.
+type Index<T> = HashMap<String, HashMap<String, HashMap<String, T>>>;
 
 /// The versions whose data is built in, newest last.
 const VERSIONS: [(&str, &str); 1] = [("1.35", include_str!("../../data/api-1.35.json"))];
@@ -222,15 +225,14 @@ impl Api {
     }
 
     fn resources_of(&self, group: &str, version: &str) -> Option<&HashMap<String, usize>> {
-        self.by_resource.get(&(group.to_owned(), version.to_owned()))
+        self.by_resource.get(group)?.get(version)
     }
 
     /// Returns the type of a kind: objects, lists, options and subresource bodies. Kinds that belong to every group
     /// (`DeleteOptions`, `WatchEvent`, `Status`) are found under each group version, `meta.k8s.io/v1` included.
     #[must_use]
     pub fn node_of_kind(&self, group: &str, version: &str, kind: &str) -> Option<NodeId> {
-        let kinds = self.by_kind.get(&(group.to_owned(), version.to_owned()))?;
-        kinds.get(kind).copied()
+        self.by_kind.get(group)?.get(version)?.get(kind).copied()
     }
 
     /// Returns a definition by its OpenAPI name, such as `io.k8s.api.core.v1.Pod`.

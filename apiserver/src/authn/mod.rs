@@ -1,0 +1,173 @@
+//! Who are you: client certificates, bearer tokens, impersonation, and the tokens that the server issues.
+//!
+//! Credentials come in as bytes, an identity or a refusal goes out. The checks are pure; only `warm` and the functions
+//! here fetch what has to be looked up in the tenant (service accounts, Secrets, Pods, Nodes).
+
+pub mod bearer;
+pub mod bootstrap_token;
+pub mod certificate;
+pub mod discovery;
+pub(crate) mod follow;
+pub mod impersonation;
+pub mod jwt;
+pub mod keys;
+pub mod objects;
+pub mod review;
+pub mod service_account;
+pub mod token_cache;
+pub mod token_request;
+pub mod user;
+mod warm;
+
+pub use user::User;
+
+use crate::authz;
+use crate::authz::layer::Layer;
+use crate::authz::policy::Policy;
+use crate::bootstrap::rbac::BaseRbac;
+use crate::http::info::RequestInfo;
+use crate::respond;
+use bearer::{Opinion, bearer_token};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+use kplex_machinery::status::{GroupResource, Status};
+use kplex_tenants::TenantScope;
+use objects::{Found, Lookup, Resource};
+use rustls_pki_types::CertificateDer;
+use serde_json::Value;
+use warm::WarmAuthn;
+
+/// Returns who a request is from, after impersonation.
+///
+/// # Errors
+/// 401 for credentials that are wrong in this tenant; 400 and 403 for impersonation.
+pub async fn authenticate(
+    scope: &TenantScope,
+    certificates: &[CertificateDer<'_>],
+    headers: &HeaderMap,
+) -> Result<User, Status> {
+    let user = identify(scope, certificates, headers).await?;
+    if !impersonation::is_asked(headers) {
+        return Ok(user);
+    }
+    let policy = authz::policy(scope).await?;
+    let assumed = policy.with(|policy| impersonation::impersonate(policy, &user, headers))?;
+    Ok(assumed.unwrap_or(user))
+}
+
+/// Returns whom the credentials of a request name.
+async fn identify(
+    scope: &TenantScope,
+    certificates: &[CertificateDer<'_>],
+    headers: &HeaderMap,
+) -> Result<User, Status> {
+    let now = Timestamp::now();
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(bearer_token);
+    if certificates.is_empty() && token.is_none() {
+        return Ok(User::anonymous());
+    }
+    let warm = WarmAuthn::of(scope);
+    let by_certificate = warm.by_certificate(scope, certificates, now.as_second());
+    let by_token = match (&by_certificate, token) {
+        (Opinion::None | Opinion::Wrong(_), Some(token)) => {
+            warm.by_token(scope, token, now).await.map_err(respond::storage)?
+        }
+        (Opinion::User(_), _) | (_, None) => Opinion::None,
+    };
+    bearer::decide([by_certificate, by_token]).map_err(|wrong| {
+        tracing::debug!(reasons = ?wrong, "request was not authenticated");
+        Status::unauthorized()
+    })
+}
+
+/// Returns how a control plane that nobody has changed answers somebody who is a stranger to it, so that a name that
+/// does not exist answers like one that does.
+#[must_use]
+pub fn refuse_stranger(shows_certificate: bool, headers: &HeaderMap, info: &RequestInfo, query: &str) -> Status {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if shows_certificate || header.and_then(bearer_token).is_some() {
+        return Status::unauthorized();
+    }
+    let own = Layer::default();
+    let policy = Policy { base: &BaseRbac::shared().layer, own: &own };
+    let stranger = User::anonymous();
+    let refused = impersonation::impersonate(&policy, &stranger, headers)
+        .and_then(|assumed| authz::decide(&policy, &assumed.unwrap_or(stranger), info, query));
+    refused.err().unwrap_or_else(Status::no_such_path)
+}
+
+/// Answers `POST …/serviceaccounts/<name>/token` with a signed token.
+///
+/// # Errors
+/// Upstream's, see [`token_request`]; 404 when there is no such account.
+pub async fn issue_token(
+    scope: &TenantScope,
+    namespace: &str,
+    name: &str,
+    request: Value,
+    now: Timestamp,
+) -> Result<Value, Status> {
+    let log = scope.log();
+    token_request::check_names(&request, namespace, name)?;
+    let mut found = Found::default();
+    let account = Lookup::new(Resource::ServiceAccount, namespace, name);
+    warm::fetch(log, account, &mut found).await.map_err(respond::storage)?;
+    let resource = GroupResource { group: String::new(), resource: Resource::ServiceAccount.plural().to_owned() };
+    let account =
+        found.get(Resource::ServiceAccount, namespace, name).ok_or_else(|| Status::not_found(&resource, name))?;
+    let keys = warm::token_keys(scope.keys());
+    let request = token_request::TokenRequest::new(request, account, &keys, now)?;
+    if let Some(lookup) = request.lookup() {
+        warm::fetch(log, lookup, &mut found).await.map_err(respond::storage)?;
+    }
+    if let Some(lookup) = request.node_lookup(&found) {
+        warm::fetch(log, lookup, &mut found).await.map_err(respond::storage)?;
+    }
+    request.issue(&found, &keys, now, &uuid::Uuid::new_v4().to_string())
+}
+
+/// Answers a TokenReview.
+///
+/// # Errors
+/// 400 without a token.
+pub async fn review_token(scope: &TenantScope, review: Value, now: Timestamp) -> Result<Value, Status> {
+    let keys = warm::token_keys(scope.keys());
+    let audiences = review::audiences_of(&review, &keys.audiences);
+    // As in a header, a token ends at a space.
+    let token = bearer_token(&format!("Bearer {}", review::token_of(&review)?)).map(str::to_owned).unwrap_or_default();
+    let outcome = warm::verify(scope.log(), &keys, &token, &audiences, now).await.map_err(respond::storage)?;
+    Ok(review::token_review(review, outcome.map(|verified| (verified.user, verified.audiences))))
+}
+
+/// Returns the document of [`discovery::CONFIGURATION_PATH`]; `keys_url` is the address of [`discovery::KEYS_PATH`].
+#[must_use]
+pub fn openid_configuration(scope: &TenantScope, keys_url: &str) -> String {
+    discovery::configuration(&warm::token_keys(scope.keys()), keys_url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Method};
+
+    #[test]
+    fn a_stranger_learns_nothing() {
+        let ask = |name: &'static str, value: &'static str, certificate: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            let info = RequestInfo::parse(&Method::GET, "/api/v1/nodes", "");
+            let status = refuse_stranger(certificate, &headers, &info, "");
+            (status.code, status.message)
+        };
+        let anonymous = r#"nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope"#;
+        assert_eq!(ask("x", "y", false), (403, anonymous.to_owned()));
+        assert_eq!(ask("authorization", "Basic eDp5", false), (403, anonymous.to_owned()));
+        assert_eq!(ask("authorization", "Bearer x", false), (401, "Unauthorized".to_owned()));
+        assert_eq!(ask("x", "y", true).0, 401);
+        assert_eq!(ask("impersonate-group", "g", false).0, 400);
+        let users = r#"users "u" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+        assert_eq!(ask("impersonate-user", "u", false), (403, users.to_owned()));
+    }
+}
