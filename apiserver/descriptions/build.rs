@@ -18,6 +18,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     println!("cargo::rerun-if-env-changed=KPLEX_K8S_OPENAPI_DIR");
+    println!("cargo::rerun-if-env-changed=CARGO_HOME");
     let source = source_dir();
     let mut found = BTreeMap::new();
     collect(&source.join(TYPES), &mut found);
@@ -31,24 +32,41 @@ fn main() {
     fs::write(out, bytes).expect("write descriptions");
 }
 
-/// Returns the directory of k8s-openapi: from the environment, or from cargo's own knowledge, without network.
+/// Returns the directory of k8s-openapi: what the environment says, cargo's registry, or what cargo itself says. The last
+/// may use the network; the others do not.
 fn source_dir() -> PathBuf {
     if let Some(dir) = env::var_os("KPLEX_K8S_OPENAPI_DIR") {
         return dir.into();
     }
-    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let output = Command::new(cargo)
-        .args(["metadata", "--offline", "--format-version", "1"])
-        .current_dir(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
+    registry_dir().or_else(|| metadata_dir(&["--offline"])).or_else(|| metadata_dir(&[])).expect(
+        "the source of k8s-openapi is neither in cargo's registry nor could it be fetched; run cargo fetch, or set \
+         KPLEX_K8S_OPENAPI_DIR",
+    )
+}
+
+/// Looks where cargo unpacks crates, for the version in Cargo.lock. A normal build of the workspace has it there, since
+/// other crates are compiled with it.
+fn registry_dir() -> Option<PathBuf> {
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let lock = fs::read_to_string(manifest_dir.join("../../Cargo.lock")).ok()?;
+    let (_, rest) = lock.split_once("name = \"k8s-openapi\"\nversion = \"")?;
+    let (version, _) = rest.split_once('"')?;
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))?;
+    let registries = fs::read_dir(home.join("registry/src")).ok()?;
+    let mut found = registries.flatten().map(|registry| registry.path().join(format!("k8s-openapi-{version}")));
+    found.find(|dir| dir.join(TYPES).is_dir())
+}
+
+fn metadata_dir(flags: &[&str]) -> Option<PathBuf> {
+    let output = Command::new(env::var_os("CARGO")?)
+        .args(["metadata", "--format-version", "1"])
+        .args(flags)
+        .current_dir(env::var_os("CARGO_MANIFEST_DIR")?)
         .output()
-        .expect("run cargo metadata");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "cargo metadata failed (run cargo fetch first): {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    manifest_dir(&text).expect("k8s-openapi is a dependency of this crate")
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    manifest_dir(&text)
 }
 
 /// Finds `"manifest_path":"…/k8s-openapi-0.29.0/Cargo.toml"` in the output of cargo metadata.
