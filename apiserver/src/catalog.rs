@@ -3,15 +3,17 @@
 //! Custom resources are read when a path names none of the built-in ones. What a tenant serves is followed by a cursor, so
 //! an unchanged tenant costs a comparison; the compiled definitions are shared between tenants by content.
 
+use crate::bootstrap;
 use crate::call::Call;
 use crate::http::info::ResourcePath;
 use crate::resource::Served;
 use crate::{codec, respond};
 use futures::FutureExt;
 use kplex_machinery::api::Api;
+use kplex_machinery::api::bootstrap::BootstrapObject;
 use kplex_machinery::crd::{Compiled, Interner};
 use kplex_machinery::status::Status;
-use kplex_storage::{Cursor, ListQuery, Prefix, StorageError};
+use kplex_storage::{Base, Cursor, ListQuery, Prefix, StorageError};
 use kplex_tenants::TenantScope;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -30,7 +32,15 @@ pub const PLURAL: &str = "customresourcedefinitions";
 pub struct Custom {
     by_path: HashMap<Key, Arc<Served>>,
     /// The established definitions, by name.
-    pub definitions: Vec<Arc<Compiled>>,
+    pub definitions: Vec<Definition>,
+}
+
+/// An established definition.
+pub struct Definition {
+    /// Its compiled form.
+    pub compiled: Arc<Compiled>,
+    /// It is on its way out.
+    pub terminating: bool,
 }
 
 impl Custom {
@@ -89,6 +99,16 @@ pub fn builtin() -> &'static HashMap<Key, Arc<Served>> {
     })
 }
 
+/// Returns the base of the store: the bootstrap objects, stamped as the resources that are served would stamp them.
+#[must_use]
+pub fn base() -> Base {
+    let stamp = |row: &BootstrapObject| {
+        let key = (row.group.clone(), row.version.clone(), row.resource.clone());
+        builtin().get(&key).map_or(0, |served| served.stamp)
+    };
+    bootstrap::base::build(&bootstrap::base::objects(), stamp)
+}
+
 /// Returns the custom resources of a tenant, as of now.
 ///
 /// # Errors
@@ -122,11 +142,11 @@ async fn read(scope: &TenantScope, interner: &Arc<Interner>) -> Result<(Custom, 
     let mut custom = Custom::default();
     for entry in &page.entries {
         let definition = codec::parse(entry)?;
-        if !is_established(&definition) {
+        if !has_condition(&definition, "Established") {
             continue;
         }
         match interner.intern(&definition) {
-            Ok(compiled) => custom.add(compiled),
+            Ok(compiled) => custom.add(compiled, has_condition(&definition, "Terminating")),
             Err(errors) => tracing::warn!(name = entry.key.name(), ?errors, "stored definition does not compile"),
         }
     }
@@ -134,20 +154,20 @@ async fn read(scope: &TenantScope, interner: &Arc<Interner>) -> Result<(Custom, 
 }
 
 impl Custom {
-    fn add(&mut self, compiled: Arc<Compiled>) {
+    fn add(&mut self, compiled: Arc<Compiled>, terminating: bool) {
         for (index, version) in compiled.versions.iter().enumerate().filter(|(_, version)| version.served) {
             let key = (compiled.group.clone(), version.name.clone(), compiled.names.plural.clone());
             self.by_path.insert(key, Arc::new(Served::custom(&compiled, index)));
         }
-        self.definitions.push(compiled);
+        self.definitions.push(Definition { compiled, terminating });
     }
 }
 
-fn is_established(definition: &Value) -> bool {
+fn has_condition(definition: &Value, kind: &str) -> bool {
     definition
         .pointer("/status/conditions")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+        .any(|condition| condition["type"] == kind && condition["status"] == "True")
 }

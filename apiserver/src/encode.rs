@@ -9,6 +9,7 @@ use crate::verbs::reply::ListReply;
 use bytes::Bytes;
 use jiff::Timestamp;
 use kplex_machinery::api::Api;
+use kplex_machinery::field_error::go_quote;
 use kplex_machinery::schema::{NodeId, Schema};
 use kplex_machinery::status::Status;
 use kplex_machinery::{proto, table};
@@ -85,7 +86,7 @@ pub fn document(media: Media, typed: &Typed<'_>, value: &Value) -> Result<Vec<u8
 }
 
 fn yaml(value: &Value) -> Result<Vec<u8>, Status> {
-    kplex_machinery::decode::to_yaml(value).map(String::into_bytes).map_err(|error| Status::internal(format!("encode yaml: {error}")))
+    serde_saphyr::to_string(value).map(String::into_bytes).map_err(|error| Status::internal(format!("encode yaml: {error}")))
 }
 
 /// Encodes a document of a definition of the built-in API, such as `Status`.
@@ -156,11 +157,17 @@ fn table_of(
     now: Timestamp,
     query: &str,
 ) -> Result<Value, Status> {
-    let include = include(
-        crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned()).as_deref(),
-    )
-    .map_err(Status::bad_request)?;
-    Ok(served.table(objects, list_meta, columns, include, now))
+    Ok(served.table(objects, list_meta, columns, include_object(query)?, now))
+}
+
+fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
+    let given = crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned());
+    match given.as_deref().unwrap_or("") {
+        "" | "Metadata" => Ok(table::IncludeObject::Metadata),
+        "None" => Ok(table::IncludeObject::None),
+        "Object" => Ok(table::IncludeObject::Object),
+        other => Err(Status::bad_request(format!("unrecognized includeObject value: {}", go_quote(other)))),
+    }
 }
 
 /// Encodes a page of a collection into chunks.
@@ -205,8 +212,11 @@ fn whole_list(media: Media, served: &Served, mut list: Value, items: Vec<Value>)
         });
         let raw: Result<Vec<Vec<u8>>, _> = raw.collect();
         let raw = raw.map_err(|error| Status::internal(format!("encode {}: {error}", served.kind)))?;
-        let body = proto::encode_list(&list["metadata"], raw.iter().map(Vec::as_slice));
-        return Ok(proto::wrap(&served.api_version, &served.list_kind, &body));
+        let api = Api::builtin();
+        let mut meta = Vec::new();
+        let node = api.meta("ListMeta").ok_or_else(|| Status::internal("no ListMeta in the API table"))?;
+        proto::encode(&api.schema, node, &list["metadata"], &mut meta).map_err(|error| Status::internal(error.to_string()))?;
+        return Ok(proto::encode_list(&served.api_version, &served.list_kind, &meta, raw.iter().map(Vec::as_slice)));
     }
     list["items"] = Value::Array(items);
     document(media, &served.typed(), &list)
@@ -299,7 +309,7 @@ fn wrap_frame(media: Media, kind: EventType, object: &[u8], out: &mut Vec<u8>) {
             }
             out.extend_from_slice(b"---\n");
         }
-        Media::Protobuf => out.extend_from_slice(&proto::watch_frame(kind.as_str(), object)),
+        Media::Protobuf => out.extend_from_slice(&proto::watch_event(kind.as_str(), object)),
     }
 }
 

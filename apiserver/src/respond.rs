@@ -10,7 +10,7 @@ pub fn storage(error: StorageError) -> Status {
             Status::expired(format!("The resourceVersion for the provided request is too old: the oldest is {}.", floor.get()))
         }
         StorageError::Future { head } => Status::timeout(format!("Too large resource version, current: {}", head.get()), 1),
-        StorageError::TooLarge { .. } => Status::too_large("etcdserver: request is too large"),
+        StorageError::TooLarge => Status::too_large("etcdserver: request is too large"),
         StorageError::Gone => Status::no_such_path(),
         StorageError::Conflict { .. } => Status::new(409, "Conflict", "the object was changed by another request; please try again"),
         other => {

@@ -1,7 +1,6 @@
 //! How clients reach control planes, and the kubeconfigs that say so (design.md, "Endpoints of a control plane").
 
-use kplex_tenants::kubeconfig::{KubeconfigEntry, kubeconfig};
-use kplex_tenants::{Leaf, TenantScope, Tenants, TenantsError};
+use kplex_tenants::{KubeconfigEntry, Leaf, TenantScope, Tenants, TenantsError, kubeconfig};
 use std::net::SocketAddr;
 
 /// Where the server listens and under which names.

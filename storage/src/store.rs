@@ -69,6 +69,8 @@ impl Drop for Running {
         for lane in &self.shared.lanes {
             lane.close();
         }
+        // Tenants and the map of them hold each other.
+        self.shared.forget_all();
     }
 }
 
@@ -194,6 +196,11 @@ impl Store {
             self.shared.given_up.store(true, Ordering::Relaxed);
             ended.await;
         }
+        for lane in &self.shared.lanes {
+            lane.end();
+            self.shared.wake_all(lane.number);
+        }
+        self.shared.forget_all();
         self.shared.backend.close().await;
     }
 }
@@ -262,6 +269,11 @@ impl Shared {
 
     pub(crate) fn forget(&self, id: TenantId) {
         let gone = self.tenants.lock().remove(&id);
+        drop(gone);
+    }
+
+    fn forget_all(&self) {
+        let gone = std::mem::take(&mut *self.tenants.lock());
         drop(gone);
     }
 

@@ -1,6 +1,7 @@
 //! Contract tests: one suite, run over every engine.
 
 mod contract;
+mod faults;
 mod harness;
 
 use harness::Place;

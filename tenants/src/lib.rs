@@ -5,6 +5,7 @@
 
 mod registry;
 mod scope;
+mod settings;
 
 pub mod endpoints;
 pub mod keys;
@@ -13,7 +14,7 @@ mod name;
 
 mod claims;
 mod holes;
-mod kubeconfig;
+pub mod kubeconfig;
 mod record;
 mod renewal;
 mod server_identity;
@@ -25,9 +26,10 @@ pub use endpoints::{Endpoints, ServingNames};
 pub use error::TenantsError;
 pub use holes::{FillHoles, HoleFacts};
 pub use keys::{Authority, CertificateRequest, Leaf, SigningKey, SigningPolicy, TenantKeys};
-pub use kubeconfig::{KubeconfigEntry, kubeconfig, kubeconfig_of};
+pub use kubeconfig::KubeconfigEntry;
 pub use limits::TenantLimits;
 pub use name::{HUB, TenantName};
-pub use registry::{NewControlPlane, Tenants, TenantsOptions};
+pub use registry::Tenants;
 pub use renewal::{DUE_ADMIN_CREDENTIALS, DUE_SERVING_CERTIFICATE, renewal_due};
 pub use scope::TenantScope;
+pub use settings::{NewControlPlane, TenantsOptions};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use jiff::Timestamp;
 use kplex_storage::{TenantId, TenantLog};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::keys::TenantKeys;
@@ -29,6 +30,11 @@ impl TenantScope {
     /// Returns the tenant's name.
     pub fn name(&self) -> &str {
         self.0.name.as_str()
+    }
+
+    /// Returns the tenant's name as the type that proves it is one.
+    pub fn tenant_name(&self) -> TenantName {
+        self.0.name.clone()
     }
 
     /// Returns the tenant's uid, which is not the uid of the `ControlPlane` object.
@@ -66,6 +72,17 @@ impl TenantScope {
         self.0.shared.deleted.load(Ordering::Acquire)
     }
 
+    /// Waits until the tenant is deleted: whoever holds a scope for long ends then. Cancel-safe.
+    pub async fn gone(&self) {
+        let shared = &self.0.shared;
+        let mut burial = std::pin::pin!(shared.burial.notified());
+        // Enabled before the look: a burial between the two is not missed.
+        burial.as_mut().enable();
+        if !self.is_deleted() {
+            burial.await;
+        }
+    }
+
     /// Returns the value of type `T` that upper layers keep for this tenant while it is warm, made on first need.
     ///
     /// Two callers at once may both make one; all get the same. `T` must not hold a [`TenantScope`]: the tenant would
@@ -101,11 +118,19 @@ pub(crate) struct Shared {
     /// Seconds from the registry's start to the last time somebody resolved the tenant.
     used: AtomicU32,
     deleted: AtomicBool,
+    /// Wakes those who wait in [`TenantScope::gone`].
+    burial: Notify,
 }
 
 impl Shared {
     pub(crate) fn new(log: TenantLog, used: u32) -> Shared {
-        Shared { log, state: Mutex::new(Vec::new()), used: AtomicU32::new(used), deleted: AtomicBool::new(false) }
+        Shared {
+            log,
+            state: Mutex::new(Vec::new()),
+            used: AtomicU32::new(used),
+            deleted: AtomicBool::new(false),
+            burial: Notify::new(),
+        }
     }
 
     pub(crate) fn touch(&self, now: u32) {
@@ -119,6 +144,7 @@ impl Shared {
     /// Gives back what upper layers keep, although scopes may still be held, by a watch for instance.
     pub(crate) fn bury(&self) {
         self.deleted.store(true, Ordering::Release);
+        self.burial.notify_waiters();
         let state = std::mem::take(&mut *self.state.lock());
         drop(state);
     }

@@ -49,6 +49,15 @@ fn encode_reply(call: &Call, reply: Reply) -> Result<Response<Body>, Status> {
             response
         }
         Reply::Bytes(code, content_type, bytes) => body(call, code, content_type, bytes),
+        Reply::Tagged(code, content_type, bytes, headers) => {
+            let mut response = body(call, code, content_type, bytes);
+            for (name, value) in headers {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
     })
 }
 

@@ -4,11 +4,12 @@
 //! tenant wakes for a handshake, and a name that does not exist is treated like one that does, down to the cache.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use kplex_tenants::endpoints::SERVICE_ADDRESS;
+use kplex_tenants::limits::HOST_BYTES_MAX;
 use kplex_tenants::{Leaf, ServingNames, TenantName, Tenants, TenantsError};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -38,6 +39,21 @@ pub struct OwnNames {
     pub hosts: Vec<String>,
     /// Addresses, such as the one listened on. Those that clients reach us at are added as they do.
     pub addresses: Vec<IpAddr>,
+}
+
+impl OwnNames {
+    /// Returns the address listened on and, where the kernel tells it, the machine's name.
+    pub fn for_address(address: SocketAddr) -> OwnNames {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = name.trim();
+        let usable = !name.is_empty()
+            && name.len() <= HOST_BYTES_MAX
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        OwnNames {
+            hosts: usable.then(|| name.to_owned()).into_iter().collect(),
+            addresses: vec![address.ip().to_canonical()],
+        }
+    }
 }
 
 /// The certificates of a listener. One is shared by all listeners of a server.

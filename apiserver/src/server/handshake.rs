@@ -45,7 +45,7 @@ pub(super) async fn perform(
     let sni = start.client_hello().server_name().map(str::to_ascii_lowercase);
     let choice = certificates.choose(sni.as_deref(), local_addr.ip().to_canonical()).await?;
     let stream = start.into_stream(choice.config).await?;
-    let client_certs = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+    let client_certs = stream.get_ref().1.peer_certificates().map(Arc::from).unwrap_or_default();
     let info = ConnectionInfo { peer_addr, local_addr, sni, client_certs, server_identity: choice.identity };
     Ok((stream, info))
 }

@@ -16,6 +16,7 @@ pub mod limits;
 mod tracking;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use kplex_tenants::TenantName;
 use rustls_pki_types::CertificateDer;
@@ -35,7 +36,7 @@ pub struct ConnectionInfo {
     pub sni: Option<String>,
     /// The client's certificates, the leaf first. The client has proved that it holds the leaf's key, and nothing
     /// else was checked.
-    pub client_certs: Vec<CertificateDer<'static>>,
+    pub client_certs: Arc<[CertificateDer<'static>]>,
     /// As whom the server presented itself.
     pub server_identity: ServerIdentity,
 }

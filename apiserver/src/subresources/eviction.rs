@@ -8,7 +8,7 @@ use crate::http::query::{OptionsKind, WriteOptions};
 use crate::respond;
 use crate::verbs::delete::{self, DeleteOptions};
 use crate::verbs::reply::Reply;
-use crate::verbs::{filter, get, input};
+use crate::verbs::{get, input};
 use kplex_machinery::api::Api;
 use kplex_machinery::selector::LabelSelector;
 use kplex_machinery::status::Status;
@@ -58,12 +58,11 @@ async fn check_budgets(call: &Call, pod: &Value) -> Result<(), Status> {
     let prefix = Prefix::namespace("policy", "poddisruptionbudgets", namespace);
     let query = ListQuery { prefix, after: None, limit: usize::MAX, at: None };
     let page = call.scope.log().list(query).await.map_err(respond::storage)?;
-    let labels = filter::labels_of(pod);
     let mut matching = Vec::new();
     for entry in &page.entries {
         let budget = codec::parse(entry)?;
         let selects = budget.pointer("/spec/selector").is_some_and(|selector| {
-            LabelSelector::from_object(selector).is_ok_and(|selector| selector.matches(&labels))
+            LabelSelector::from_object(Some(selector)).is_ok_and(|selector| selector.matches_object(pod))
         });
         if selects {
             matching.push(budget);

@@ -4,17 +4,17 @@ use super::method_not_allowed;
 use crate::call::Call;
 use crate::codec;
 use crate::http::info::Verb;
-use crate::http::negotiate::Media;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
 use crate::verbs::reply::Reply;
 use crate::verbs::write::{self, Update};
+use crate::verbs::patch::{self, Document, PatchType};
 use crate::verbs::{get, input};
 use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::builtin::{Gvk, scale};
 use kplex_machinery::status::Status;
-use kplex_machinery::{crd, patch};
+use kplex_machinery::crd;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -33,9 +33,20 @@ pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &
         }
         Verb::Patch => {
             let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
-            let document = input::text(Media::Json, body).map_err(Status::bad_request)?.0;
-            let kind = call.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-            change(call, served, name, &options, |scale| patched(&kind, scale, &document)).await
+            let kind = match patch::patch_type(call, served)? {
+                // Apply to a Scale sets what a merge would set: its one field.
+                PatchType::Apply => PatchType::Merge,
+                kind => kind,
+            };
+            let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
+            let api = Api::builtin();
+            let node = api.definition(DEFINITION).map(|definition| definition.node).ok_or_else(|| Status::internal("no Scale in the API table"))?;
+            change(call, served, name, &options, |scale| {
+                let mut new = scale.clone();
+                document.apply(&api.schema, node, &mut new).map_err(|error| error.to_status())?;
+                Ok(new)
+            })
+            .await
         }
         _ => Err(method_not_allowed()),
     }
@@ -49,7 +60,7 @@ fn from_object(served: &Served, object: &Value) -> Result<Value, Status> {
     match served.definition() {
         Some(version) => {
             let paths = version.scale.as_ref().ok_or_else(Status::no_such_path)?;
-            crd::scale_from_object(paths, object).map_err(|error| Status::internal(error.to_string()))
+            crd::scale_from_object(paths, object).map(|(scale, _)| scale).map_err(|error| Status::internal(error.to_string()))
         }
         None => scale::from(gvk(served), object).map_err(Status::bad_request),
     }
@@ -101,25 +112,4 @@ async fn change(
         _ => return Err(Status::internal("an update answers with an object")),
     };
     Ok(Reply::Document(200, DEFINITION, from_object(served, &object)?))
-}
-
-fn patched(kind: &str, scale: &Value, document: &Value) -> Result<Value, Status> {
-    let api = Api::builtin();
-    match kind.split(';').next().unwrap_or("").trim() {
-        "application/json-patch+json" => {
-            let mut new = scale.clone();
-            patch::json_patch(&mut new, document).map_err(|error| error.into_status())?;
-            Ok(new)
-        }
-        "application/merge-patch+json" => {
-            let mut new = scale.clone();
-            patch::merge_patch(&mut new, document);
-            Ok(new)
-        }
-        "application/strategic-merge-patch+json" | "application/apply-patch+yaml" => {
-            let node = api.definition(DEFINITION).map(|definition| definition.node).ok_or_else(|| Status::internal("no Scale in the API table"))?;
-            patch::strategic(&api.schema, node, scale, document).map_err(|error| error.into_status())
-        }
-        _ => Err(Status::unsupported_media_type(&["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"])),
-    }
 }

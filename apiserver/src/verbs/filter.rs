@@ -7,7 +7,6 @@ use kplex_machinery::selector::{FieldSelector, LabelSelector};
 use kplex_machinery::status::Status;
 use kplex_storage::Entry;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A compiled pair of selectors.
@@ -27,7 +26,7 @@ impl Filter {
     pub fn new(served: &Served, options: &ListOptions, name: Option<&str>) -> Result<Self, Status> {
         let labels = parse_labels(&options.label_selector)?;
         let fields = parse_fields(served, &options.field_selector)?;
-        let wanted = fields.as_ref().and_then(|selector| selector.required("metadata.name")).map(str::to_owned);
+        let wanted = fields.as_ref().and_then(|selector| selector.exact("metadata.name")).map(str::to_owned);
         if let (Some(path), Some(field)) = (name, &wanted)
             && path != field
         {
@@ -53,17 +52,19 @@ impl Filter {
         {
             return Ok(false);
         }
-        if let Some(selector) = &self.labels
-            && !selector.matches(&labels(entry)?)
-        {
-            return Ok(false);
+        if let Some(selector) = &self.labels {
+            let labels = labels(entry)?;
+            if !selector.matches(|key| labels.get(key).map(String::as_str)) {
+                return Ok(false);
+            }
         }
         let Some(selector) = &self.fields else { return Ok(true) };
-        if selector.fields().all(|field| field == "metadata.name" || field == "metadata.namespace") {
-            return Ok(selector.matches(|field| key_field(entry, field)));
+        let by_key = |field: &str| field == "metadata.name" || field == "metadata.namespace";
+        if selector.requirements().iter().all(|requirement| by_key(&requirement.field)) {
+            return Ok(selector.matches_owned(|field| key_field(entry, field)));
         }
         let object = codec::load(served, entry)?;
-        Ok(selector.matches(|field| key_field(entry, field).or_else(|| served.field_value(&object, field)).unwrap_or_default().into()))
+        Ok(selector.matches_owned(|field| key_field(entry, field).or_else(|| served.field_value(&object, field))))
     }
 }
 
@@ -79,7 +80,7 @@ fn parse_labels(text: &str) -> Result<Option<LabelSelector>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
-    let selector = LabelSelector::parse(text).map_err(|error| Status::bad_request(error.to_string()))?;
+    let selector = LabelSelector::parse(text).map_err(Status::bad_request)?;
     Ok(Some(selector))
 }
 
@@ -87,9 +88,9 @@ fn parse_fields(served: &Served, text: &str) -> Result<Option<FieldSelector>, St
     if text.is_empty() {
         return Ok(None);
     }
-    let selector = FieldSelector::parse(text).map_err(|error| Status::bad_request(error.to_string()))?;
-    for field in selector.fields() {
-        served.check_field(field)?;
+    let selector = FieldSelector::parse(text).map_err(Status::bad_request)?;
+    for requirement in selector.requirements() {
+        served.check_field(&requirement.field)?;
     }
     Ok(Some(selector))
 }
@@ -108,14 +109,4 @@ fn labels(entry: &Entry) -> Result<BTreeMap<String, String>, Status> {
     let object: Object = serde_json::from_slice(&entry.value)
         .map_err(|error| Status::internal(format!("decode labels of a stored object: {error}")))?;
     Ok(object.metadata.labels)
-}
-
-/// Returns the labels of a document.
-#[must_use]
-pub fn labels_of(object: &Value) -> BTreeMap<String, String> {
-    codec::metadata(object)
-        .and_then(|map| map.get("labels"))
-        .and_then(Value::as_object)
-        .map(|map| map.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect())
-        .unwrap_or_default()
 }

@@ -111,7 +111,7 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
 fn protobuf(schema: &Schema, node: NodeId, bytes: &[u8]) -> Result<Value, Status> {
     let bad = |error: &dyn std::fmt::Display| Status::bad_request(format!("unable to decode protobuf: {error}"));
     let unknown = proto::unwrap(bytes).map_err(|error| bad(&error))?;
-    let mut value = proto::decode(schema, node, unknown.raw).map_err(|error| bad(&error))?;
+    let mut value = proto::decode(schema, node, unknown.raw, proto::Limits::default()).map_err(|error| bad(&error))?;
     let map = value.as_object_mut().expect("a decoded message is an object");
     map.insert("apiVersion".to_owned(), Value::from(unknown.api_version));
     map.insert("kind".to_owned(), Value::from(unknown.kind));

@@ -11,9 +11,12 @@ use crate::limits;
 use crate::resource::Served;
 use http::header::CONTENT_TYPE;
 use kplex_machinery::builtin::strategy::Subresource;
+use kplex_machinery::decode::{FieldValidation, Findings, Limits};
 use kplex_machinery::field_error::FieldError;
+use kplex_machinery::patch::{self, JsonPatch, PatchError};
+use kplex_machinery::schema::{NodeId, Schema};
 use kplex_machinery::status::Status;
-use kplex_machinery::{apply, patch};
+use kplex_machinery::apply;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -30,7 +33,11 @@ pub enum PatchType {
     Apply,
 }
 
-fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
+/// Returns the kind of patch that the content type names.
+///
+/// # Errors
+/// 415 for any other.
+pub fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
     let text = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media_type = text.split(';').next().unwrap_or("").trim();
     match media_type {
@@ -56,48 +63,76 @@ pub async fn patch(call: &Call, served: &Arc<Served>, name: &str, part: Subresou
         let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
     }
-    let (document, duplicates) = input::text(Media::Json, body).map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+    let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
     let request = Update { served, name, part, options: &options, may_create: false, managed: false, whole: false };
     write::update(call, &request, |old| {
         let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
-        let mut new = patched(served, kind, old, &document)?;
+        let mut new = old.clone();
+        document.apply(served.schema(), served.node, &mut new).map_err(|error| error.to_status())?;
         check_patched(served, name, old, &new)?;
-        input::conform(call, served, &mut new, duplicates.clone(), options.field_validation)?;
+        input::conform(call, served, &mut new, document.findings(), options.field_validation)?;
         Ok(new)
     })
     .await
 }
 
-/// Applies a patch to a document of `served`.
-///
-/// # Errors
-/// 400 for a malformed patch, 422 for one that does not fit the object.
-pub fn patched(served: &Served, kind: PatchType, old: &Value, document: &Value) -> Result<Value, Status> {
-    match kind {
-        PatchType::Json => {
-            let operations = document.as_array().map_or(0, Vec::len);
-            if operations > limits::JSON_PATCH_OPERATIONS_MAX {
-                return Err(Status::too_large(format!(
-                    "The allowed maximum operations in a JSON patch is {}, got {operations}",
-                    limits::JSON_PATCH_OPERATIONS_MAX
-                )));
+/// A patch that was read.
+pub enum Document {
+    /// RFC 6902.
+    Json(JsonPatch),
+    /// RFC 7386, and its duplicate fields.
+    Merge(Value, Vec<String>),
+    /// Strategic merge patch, and its duplicate fields.
+    Strategic(Value, Vec<String>),
+}
+
+impl Document {
+    /// Reads a patch.
+    ///
+    /// # Errors
+    /// When the body is no patch of this kind, or one with too many operations.
+    ///
+    /// # Panics
+    /// For [`PatchType::Apply`], which is no patch of a document.
+    pub fn read(kind: PatchType, body: &[u8], validation: FieldValidation) -> Result<Self, PatchError> {
+        let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
+        Ok(match kind {
+            PatchType::Json => Self::Json(JsonPatch::read(body, &limits, validation)?),
+            PatchType::Merge => {
+                let (value, duplicates) = patch::read_merge_patch(body, &limits, validation)?;
+                Self::Merge(value, duplicates)
             }
-            let mut new = old.clone();
-            patch::json_patch(&mut new, document).map_err(|error| error.into_status())?;
-            Ok(new)
-        }
-        PatchType::Merge => {
-            if !document.is_object() {
-                return Err(Status::bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"));
+            PatchType::Strategic => {
+                let (value, duplicates) = patch::read_strategic_patch(body, &limits, validation)?;
+                Self::Strategic(value, duplicates)
             }
-            let mut new = old.clone();
-            patch::merge_patch(&mut new, document);
-            Ok(new)
+            PatchType::Apply => panic!("an apply configuration is read by its own function"),
+        })
+    }
+
+    /// Changes a document.
+    ///
+    /// # Errors
+    /// When the patch does not apply to it.
+    pub fn apply(&self, schema: &Schema, node: NodeId, document: &mut Value) -> Result<(), PatchError> {
+        match self {
+            Self::Json(patch) => patch.apply(document),
+            Self::Merge(value, _) => {
+                patch::merge_patch(document, value.clone());
+                Ok(())
+            }
+            Self::Strategic(value, _) => patch::strategic_merge(schema, node, document, value.clone()),
         }
-        PatchType::Strategic => {
-            patch::strategic(served.schema(), served.node, old, document).map_err(|error| error.into_status())
-        }
-        PatchType::Apply => unreachable!("apply does not patch a document"),
+    }
+
+    /// What strict decoding has to say about the patch itself.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let fields = match self {
+            Self::Json(patch) => patch.findings.clone(),
+            Self::Merge(_, duplicates) | Self::Strategic(_, duplicates) => duplicates.clone(),
+        };
+        Findings { fields, ..Findings::default() }
     }
 }
 
@@ -140,19 +175,17 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, part: Subres
             return Err(Status::conflict(&served.group_resource(), name, why));
         }
         let reset = served.reset_fields(part);
-        let result = apply::apply(&apply::ApplyRequest {
-            schema: served.schema(),
-            node: served.node,
+        let request = apply::ApplyRequest {
+            tracking: write::tracking(served, part, &options.field_manager, &now, &reset),
             live: old,
             config: &config,
-            manager: &options.field_manager,
             force: options.force.unwrap_or(false),
-            api_version: &served.api_version,
-            subresource: write::subresource_name(part),
-            now: &now,
-            reset: &reset,
-        });
-        result.map_err(|error| error.into_status(&served.group_resource(), name))
+        };
+        let mut new = apply::apply(&request).map_err(|error| error.to_status())?;
+        if old != Some(&new) {
+            input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
+        }
+        Ok(new)
     })
     .await
 }

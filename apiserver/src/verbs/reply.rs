@@ -21,6 +21,8 @@ pub enum Reply {
     Stream(&'static str, Body),
     /// Bytes that are not negotiated: content type and body.
     Bytes(u16, &'static str, Bytes),
+    /// As `Bytes`, with headers of its own.
+    Tagged(u16, &'static str, Bytes, Vec<(&'static str, String)>),
 }
 
 /// A page of a collection.

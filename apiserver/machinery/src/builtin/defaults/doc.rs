@@ -87,3 +87,14 @@ pub(super) fn with(doc: &mut Doc, name: &str, change: impl FnOnce(&mut Doc)) {
         change(inner);
     }
 }
+
+/// Removes annotations, and the map of them when it becomes empty.
+pub(super) fn drop_annotations(holder: &mut Doc, doomed: impl Fn(&str, &Value) -> bool) {
+    let Some(metadata) = object_mut(holder, "metadata") else { return };
+    let Some(annotations) = object_mut(metadata, "annotations") else { return };
+    let before = annotations.len();
+    annotations.retain(|name, value| !doomed(name, value));
+    if annotations.is_empty() && before > 0 {
+        metadata.remove("annotations");
+    }
+}

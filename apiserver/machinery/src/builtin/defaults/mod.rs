@@ -4,7 +4,6 @@
 //! Besides defaults proper, objects are brought to the form that a round trip through the server gives them, such as
 //! `serviceAccount` beside `serviceAccountName` or `stringData` merged into `data`. Defaulting twice changes nothing.
 
-mod amount;
 pub(crate) mod autoscaling;
 mod cluster;
 mod core;

@@ -3,7 +3,7 @@
 //! Some fields (service links, requests from limits, host ports) are filled in pods only, so that templates stored by
 //! older releases keep their hash.
 
-use super::doc::{Doc, each, fill, fill_blank, list, object, path_mut, set, struct_mut, text, with};
+use super::doc::{Doc, drop_annotations, each, fill, fill_blank, list, object, path_mut, set, struct_mut, text, with};
 use super::{image, resources, volume};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const DROPPED_ANNOTATIONS: &[&str] = &[
 
 /// Fills a whole Pod.
 pub(super) fn pod(pod: &mut Doc) {
-    drop_annotations(pod);
+    drop_annotations(pod, |name, _| DROPPED_ANNOTATIONS.contains(&name));
     if let Some(spec) = struct_mut(pod, "spec") {
         each(spec, "containers", resources::requests_from_limits);
         each(spec, "initContainers", resources::requests_from_limits);
@@ -37,7 +37,7 @@ pub(super) fn pod(pod: &mut Doc) {
 
 /// Fills a pod template (`metadata` and `spec`).
 pub(super) fn template(template: &mut Doc) {
-    drop_annotations(template);
+    drop_annotations(template, |name, _| DROPPED_ANNOTATIONS.contains(&name));
     if let Some(spec) = struct_mut(template, "spec") {
         pod_spec(spec);
     }
@@ -112,15 +112,6 @@ fn host_ports(container: &mut Doc) {
             fill_blank(port, "hostPort", number);
         }
     });
-}
-
-fn drop_annotations(holder: &mut Doc) {
-    let Some(annotations) = path_mut(holder, &["metadata", "annotations"]) else { return };
-    let before = annotations.len();
-    annotations.retain(|name, _| !DROPPED_ANNOTATIONS.contains(&name.as_str()));
-    if annotations.is_empty() && before > 0 {
-        with(holder, "metadata", |metadata| drop(metadata.remove("annotations")));
-    }
 }
 
 fn pod_status(status: &mut Doc) {

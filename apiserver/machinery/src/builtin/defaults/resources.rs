@@ -1,9 +1,8 @@
 //! Resource lists: rounding, requests from limits, and the pod-level requests and limits of KEP-2837.
 
-use super::amount::Amount;
 use super::doc::{Doc, blank, fill, list, object, object_mut, text, unset, with};
+use crate::quantity::Quantity;
 use serde_json::Value;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 const HUGE_PAGES: &str = "hugepages-";
@@ -12,9 +11,9 @@ const HUGE_PAGES: &str = "hugepages-";
 pub(super) fn round(doc: &mut Doc, name: &str) {
     with(doc, name, |resources| {
         for value in resources.values_mut() {
-            let rounded = value.as_str().and_then(Amount::parse).and_then(Amount::rounded_to_milli);
-            if let Some(rounded) = rounded {
-                *value = Value::String(rounded.to_string());
+            let fine = value.as_str().and_then(|text| Quantity::parse(text).ok()).filter(|fine| !fine.is_whole_milli());
+            if let Some(fine) = fine {
+                *value = Value::String(Quantity::from_milli(fine.milli_value(), fine.format()).to_string());
             }
         }
     });
@@ -65,7 +64,7 @@ pub(super) fn pod_level(spec: &mut Doc) {
 }
 
 /// Limits huge pages of the pod to what its containers are limited to.
-fn pod_limits(resources: &mut Doc, containers: BTreeMap<String, Amount>) {
+fn pod_limits(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
     if blank(resources, "limits") && blank(resources, "requests") {
         return;
     }
@@ -82,7 +81,7 @@ fn pod_limits(resources: &mut Doc, containers: BTreeMap<String, Amount>) {
 }
 
 /// Requests for the pod what its containers request, else what the pod is limited to.
-fn pod_requests(resources: &mut Doc, containers: BTreeMap<String, Amount>) {
+fn pod_requests(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
     let Some(limits) = object(resources, "limits").filter(|limits| !limits.is_empty()).cloned() else { return };
     let mut requests = object(resources, "requests").cloned().unwrap_or_default();
     for (name, amount) in containers {
@@ -103,7 +102,7 @@ fn pod_requests(resources: &mut Doc, containers: BTreeMap<String, Amount>) {
 
 /// Returns what all containers of a pod need at once: the sum of those that run together, or what one init container
 /// needs beside the sidecars started before it, whichever is more.
-fn aggregate(spec: &Doc, kind: &str) -> BTreeMap<String, Amount> {
+fn aggregate(spec: &Doc, kind: &str) -> BTreeMap<String, Quantity> {
     let mut total = BTreeMap::new();
     for container in list(spec, "containers").iter().filter_map(Value::as_object) {
         add(&mut total, &amounts(container, kind));
@@ -126,25 +125,22 @@ fn aggregate(spec: &Doc, kind: &str) -> BTreeMap<String, Amount> {
     total
 }
 
-fn amounts(container: &Doc, kind: &str) -> BTreeMap<String, Amount> {
+fn amounts(container: &Doc, kind: &str) -> BTreeMap<String, Quantity> {
     let listed = object(container, "resources").and_then(|resources| object(resources, kind));
-    let parse = |(name, value): (&String, &Value)| Some((name.clone(), Amount::parse(value.as_str()?)?));
+    let parse = |(name, value): (&String, &Value)| Some((name.clone(), Quantity::parse(value.as_str()?).ok()?));
     listed.into_iter().flatten().filter_map(parse).collect()
 }
 
-fn add(total: &mut BTreeMap<String, Amount>, more: &BTreeMap<String, Amount>) {
+fn add(total: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
     for (name, amount) in more {
-        let sum = total.get(name).map_or(Some(*amount), |old| old.plus(*amount));
-        if let Some(sum) = sum {
-            total.insert(name.clone(), sum);
-        }
+        total.entry(name.clone()).and_modify(|sum| sum.add(amount)).or_insert_with(|| amount.clone());
     }
 }
 
-fn most(total: &mut BTreeMap<String, Amount>, other: &BTreeMap<String, Amount>) {
+fn most(total: &mut BTreeMap<String, Quantity>, other: &BTreeMap<String, Quantity>) {
     for (name, amount) in other {
-        if total.get(name).is_none_or(|old| amount.compare(*old) == Ordering::Greater) {
-            total.insert(name.clone(), *amount);
+        if total.get(name).is_none_or(|old| amount > old) {
+            total.insert(name.clone(), amount.clone());
         }
     }
 }

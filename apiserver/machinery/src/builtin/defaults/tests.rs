@@ -1,14 +1,25 @@
 //! Tests of defaulting: what is missing is filled, what is given is kept.
 
 use super::default;
+use crate::api::Api;
+use crate::decode::conform;
 use serde_json::{Value, json};
 
 const NOW: &str = "2026-01-02T03:04:05Z";
 
-/// Checks that defaulting `given` adds exactly `added` (merged deeply), and that doing it again changes nothing.
+/// Checks that defaulting `given` adds exactly `added` (merged deeply), that doing it again changes nothing, and that
+/// a document in canonical form stays in it.
 fn check(group: &str, version: &str, kind: &str, given: Value, added: Value) {
     let mut actual = given.clone();
     default(group, version, kind, &mut actual, NOW);
+    let api = Api::builtin();
+    let node = api.node_of_kind(group, version, kind).expect("is built in");
+    let mut canonical = given.clone();
+    assert_eq!(conform(&api.schema, node, &mut canonical), Ok(Vec::new()), "{group}/{version} {kind}");
+    default(group, version, kind, &mut canonical, NOW);
+    let before = canonical.clone();
+    assert_eq!(conform(&api.schema, node, &mut canonical), Ok(Vec::new()), "{group}/{version} {kind}");
+    assert_eq!(canonical, before, "{group}/{version} {kind} is canonical");
     let mut expected = given;
     merge(&mut expected, added);
     assert_eq!(actual, expected, "{group}/{version} {kind}");
@@ -446,4 +457,50 @@ fn a_budget_loses_the_old_selector_marker_unless_it_stands_alone() {
     let mut budget = json!({ "spec": { "selector": { "matchLabels": { "a": "b" }, "matchExpressions": [marker] } } });
     default("policy", "v1", "PodDisruptionBudget", &mut budget, NOW);
     assert_eq!(budget["spec"]["selector"], json!({ "matchLabels": { "a": "b" } }));
+}
+
+#[test]
+fn annotations_of_older_versions_are_dropped() {
+    let old = json!({ "metadata": { "annotations": { "deprecated.deployment.rollback.to": "" } } });
+    let mut deployment = old;
+    default("apps", "v1", "Deployment", &mut deployment, NOW);
+    assert_eq!(deployment["metadata"], json!({}));
+    let annotations = json!({ "pod.beta.kubernetes.io/init-containers": "x", "keep": "me" });
+    let mut pod = json!({ "metadata": { "annotations": annotations } });
+    default("", "v1", "Pod", &mut pod, NOW);
+    assert_eq!(pod["metadata"], json!({ "annotations": { "keep": "me" } }));
+}
+
+#[test]
+fn addresses_of_pods_have_a_first_one() {
+    let cases = [
+        (json!({ "podIP": "a" }), json!({ "podIP": "a", "podIPs": [{ "ip": "a" }] })),
+        (json!({ "podIPs": [{ "ip": "a" }] }), json!({ "podIP": "a", "podIPs": [{ "ip": "a" }] })),
+        (json!({ "podIP": "b", "podIPs": [{ "ip": "a" }] }), json!({ "podIP": "b", "podIPs": [{ "ip": "b" }] })),
+    ];
+    for (given, expected) in cases {
+        let mut pod = json!({ "status": given });
+        default("", "v1", "Pod", &mut pod, NOW);
+        assert_eq!(pod["status"], expected);
+    }
+}
+
+#[test]
+fn documents_of_other_shapes_are_left_alone() {
+    for kind in ["Pod", "Service", "Namespace"] {
+        for given in [json!(null), json!("x"), json!({ "spec": 5, "metadata": [], "status": "x" })] {
+            let mut value = given.clone();
+            default("", "v1", kind, &mut value, NOW);
+            assert_eq!(value, given, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn fine_quantities_are_rounded_away_from_zero_to_thousandths() {
+    let hard = json!({ "a": "100u", "b": "1500u", "c": "-100n", "d": "1500m", "e": "1e-6", "f": "1Ki", "g": "1E" });
+    let mut quota = json!({ "spec": { "hard": hard } });
+    default("", "v1", "ResourceQuota", &mut quota, NOW);
+    let rounded = json!({ "a": "1m", "b": "2m", "c": "-1m", "d": "1500m", "e": "1e-3", "f": "1Ki", "g": "1E" });
+    assert_eq!(quota["spec"]["hard"], rounded);
 }

@@ -1,6 +1,6 @@
 //! Defaults of the `apps` and `batch` kinds.
 
-use super::doc::{Doc, each, fill, fill_blank, object, path_mut, set, struct_mut, text, unset, with};
+use super::doc::{Doc, drop_annotations, each, fill, fill_blank, object, set, struct_mut, text, unset, with};
 use super::{core, pod, volume};
 use serde_json::{Value, json};
 
@@ -8,11 +8,7 @@ use serde_json::{Value, json};
 const ROLLBACK: &str = "deprecated.deployment.rollback.to";
 
 pub(super) fn deployment(deployment: &mut Doc) {
-    if let Some(annotations) = path_mut(deployment, &["metadata", "annotations"])
-        && annotations.get(ROLLBACK).is_some_and(|value| value == "")
-    {
-        annotations.remove(ROLLBACK);
-    }
+    drop_annotations(deployment, |name, value| name == ROLLBACK && value == "");
     let Some(spec) = struct_mut(deployment, "spec") else { return };
     fill(spec, "replicas", 1);
     if let Some(strategy) = struct_mut(spec, "strategy") {
