@@ -320,6 +320,7 @@ impl Served {
     pub fn default(&self, object: &mut Value, now: &str) {
         match self.definition() {
             Some(version) => version.default(object),
+            None if self.is_definition() => crd::default_definition(object),
             None => defaults::default(&self.group, &self.version, &self.kind, object, now),
         }
     }
@@ -367,6 +368,10 @@ impl Served {
                 version.prepare_create(object);
                 Vec::new()
             }
+            None if self.is_definition() => {
+                crd::prepare_definition_create(object);
+                Vec::new()
+            }
             None => strategy::prepare_for_create(self.gvk(), object, now),
         }
     }
@@ -376,6 +381,8 @@ impl Served {
         match (self.definition(), part) {
             (Some(version), Subresource::Status) => version.prepare_status_update(object, old),
             (Some(version), _) => version.prepare_update(object, old),
+            (None, Subresource::Status) if self.is_definition() => crd::prepare_definition_status_update(object, old),
+            (None, _) if self.is_definition() => crd::prepare_definition_update(object, old),
             (None, part) => strategy::prepare_for_update(self.gvk(), object, old, part, now),
         }
     }
