@@ -86,7 +86,7 @@ pub fn document(media: Media, typed: &Typed<'_>, value: &Value) -> Result<Vec<u8
 }
 
 fn yaml(value: &Value) -> Result<Vec<u8>, Status> {
-    kplex_machinery::decode::to_yaml(value).map(String::into_bytes).map_err(|error| Status::internal(format!("encode yaml: {error}")))
+    serde_saphyr::to_string(value).map(String::into_bytes).map_err(|error| Status::internal(format!("encode yaml: {error}")))
 }
 
 /// Encodes a document of a definition of the built-in API, such as `Status`.
@@ -162,9 +162,12 @@ fn table_of(
 
 fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
     let given = crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned());
-    table::IncludeObject::parse(given.as_deref().unwrap_or("")).ok_or_else(|| {
-        Status::bad_request(format!("unrecognized includeObject value: {}", go_quote(given.as_deref().unwrap_or(""))))
-    })
+    match given.as_deref().unwrap_or("") {
+        "" | "Metadata" => Ok(table::IncludeObject::Metadata),
+        "None" => Ok(table::IncludeObject::None),
+        "Object" => Ok(table::IncludeObject::Object),
+        other => Err(Status::bad_request(format!("unrecognized includeObject value: {}", go_quote(other)))),
+    }
 }
 
 /// Encodes a page of a collection into chunks.

@@ -14,7 +14,9 @@ use kplex_machinery::decode::{self, FieldValidation, Findings};
 use kplex_machinery::field_error::{FieldError, FieldErrors};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
-use kplex_machinery::{apply, convert, schema::Schema, table};
+use kplex_machinery::convert::{self, GroupVersionKind};
+use kplex_machinery::metadata::{names, object_meta};
+use kplex_machinery::{apply, schema::Schema, table};
 use kplex_storage::{Key, Prefix, Stamp, StorageError};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -50,7 +52,7 @@ pub struct Served {
 /// Where a resource comes from.
 enum Origin {
     BuiltIn(&'static api::Resource, Option<&'static Strategy>),
-    Custom(Arc<crd::Compiled>, usize),
+    Custom(Arc<crd::Compiled>, usize, table::CrdColumns),
 }
 
 fn stamp(api_version: &str, kind: &str, schema: &[u8]) -> u64 {
@@ -64,7 +66,7 @@ impl Served {
     pub fn builtin(api: &'static Api, resource: &'static api::Resource) -> Self {
         let api_version = resource.group_version().to_string();
         let strategy = strategy::strategy(&resource.group, &resource.plural);
-        let (storage_group, storage_version, _) = convert::storage_version(&resource.group, &resource.plural, &resource.version);
+        let (storage_group, storage_version) = convert::storage_version(&resource.group, &resource.plural);
         let own = storage_group == resource.group && storage_version == resource.version;
         let list_kind = resource.list_node.map(|node| api.schema.node(node).name.rsplit('.').next().unwrap_or("").to_owned());
         Self {
@@ -100,8 +102,12 @@ impl Served {
             node: version.root,
             storage_group: compiled.group.clone(),
             api_version,
-            origin: Origin::Custom(compiled.clone(), index),
+            origin: Origin::Custom(compiled.clone(), index, columns(version)),
         }
+    }
+
+    fn convertible(&self) -> GroupVersionKind<'_> {
+        GroupVersionKind { group: &self.group, version: &self.version, kind: &self.kind }
     }
 
     fn gvk(&self) -> Gvk<'_> {
@@ -112,7 +118,7 @@ impl Served {
     #[must_use]
     pub fn definition(&self) -> Option<&CompiledVersion> {
         match &self.origin {
-            Origin::Custom(compiled, index) => Some(&compiled.versions[*index]),
+            Origin::Custom(compiled, index, _) => Some(&compiled.versions[*index]),
             Origin::BuiltIn(..) => None,
         }
     }
@@ -121,7 +127,7 @@ impl Served {
     #[must_use]
     pub fn compiled(&self) -> Option<&Arc<crd::Compiled>> {
         match &self.origin {
-            Origin::Custom(compiled, _) => Some(compiled),
+            Origin::Custom(compiled, ..) => Some(compiled),
             Origin::BuiltIn(..) => None,
         }
     }
@@ -131,7 +137,7 @@ impl Served {
     pub fn schema(&self) -> &Schema {
         match &self.origin {
             Origin::BuiltIn(..) => &Api::builtin().schema,
-            Origin::Custom(compiled, index) => &compiled.versions[*index].schema,
+            Origin::Custom(compiled, index, _) => &compiled.versions[*index].schema,
         }
     }
 
@@ -214,7 +220,11 @@ impl Served {
                 version.warning.clone().unwrap_or_else(|| format!("{} {} is deprecated", self.api_version, self.kind)),
             ),
             Some(_) => None,
-            None => builtin::warnings::deprecation(self.gvk()),
+            None => match (self.group.as_str(), self.kind.as_str()) {
+                ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+".to_owned()),
+                ("", "Endpoints") => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()),
+                _ => None,
+            },
         }
     }
 }
@@ -225,6 +235,14 @@ impl Served {
     #[must_use]
     pub fn key(&self, namespace: Option<&str>, name: &str) -> Key {
         Key::new(&self.storage_group, &self.plural, namespace.filter(|_| self.namespaced), name)
+    }
+
+    /// Returns the key of a collection that a continue token names; `None` when it lies outside.
+    #[must_use]
+    pub fn key_in(&self, prefix: &Prefix, rest: &str) -> Option<Key> {
+        let mut bytes = prefix.as_bytes().to_vec();
+        bytes.extend_from_slice(rest.as_bytes());
+        Key::parse(&bytes).filter(|key| key.namespace().is_some() == self.namespaced)
     }
 
     /// Returns the keys of a collection.
@@ -247,17 +265,18 @@ impl Served {
         let corrupt = |error: String| StorageError::Corrupt(format!("convert {} to its storage version: {error}", self.kind));
         match &self.origin {
             Origin::BuiltIn(resource, _) => {
-                let (group, version, kind) = convert::storage_version(&self.group, &self.plural, &self.version);
+                let (group, version) = convert::storage_version(&self.group, &self.plural);
                 if group == self.group && version == self.version {
                     return Ok(codec::pack(object, self.stamp));
                 }
-                let to = Gvk::new(group, version, kind);
-                let stored = convert::convert(object.clone(), self.gvk(), to).map_err(|error| corrupt(error.to_string()))?;
+                let kind = self.kind.as_str();
+                let to = GroupVersionKind { group, version, kind };
+                let stored = convert::convert(object.clone(), self.convertible(), to).map_err(|error| corrupt(error.to_string()))?;
                 let api_version = api::GroupVersion::new(group, version).to_string();
                 let _ = resource;
                 Ok(codec::pack(&stored, stamp(&api_version, kind, Api::builtin().kubernetes.as_bytes())))
             }
-            Origin::Custom(compiled, _) => {
+            Origin::Custom(compiled, ..) => {
                 let Some(storage) = compiled.storage_version() else { return Ok(codec::pack(object, self.stamp)) };
                 let api_version = format!("{}/{}", compiled.group, storage.name);
                 if api_version == self.api_version {
@@ -265,7 +284,7 @@ impl Served {
                 }
                 let mut stored = object.clone();
                 stored["apiVersion"] = Value::from(api_version.as_str());
-                storage.prune(&mut stored);
+                storage.coerce(&mut stored).map_err(corrupt)?;
                 storage.default(&mut stored);
                 Ok(codec::pack(&stored, stamp(&api_version, &self.kind, &storage.hash)))
             }
@@ -280,7 +299,7 @@ impl Served {
         match self.definition() {
             Some(version) => {
                 object["apiVersion"] = Value::from(self.api_version.as_str());
-                version.prune(&mut object);
+                version.coerce(&mut object).map_err(Status::internal)?;
                 version.default(&mut object);
                 Ok(object)
             }
@@ -288,12 +307,9 @@ impl Served {
                 let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
                 let from = api::GroupVersion::parse(&text("apiVersion"));
                 let kind = text("kind");
-                let from = Gvk::new(&from.group, &from.version, &kind);
-                let mut object = if from == self.gvk() {
-                    object
-                } else {
-                    convert::convert(object, from, self.gvk()).map_err(|error| Status::internal(error.to_string()))?
-                };
+                let from = GroupVersionKind { group: &from.group, version: &from.version, kind: &kind };
+                let mut object =
+                    convert::convert(object, from, self.convertible()).map_err(|error| Status::internal(error.to_string()))?;
                 self.default(&mut object, "1970-01-01T00:00:00Z");
                 Ok(object)
             }
@@ -368,8 +384,16 @@ impl Served {
     #[must_use]
     pub fn validate_create(&self, object: &Value) -> FieldErrors {
         match (&self.origin, self.definition()) {
-            (Origin::Custom(compiled, _), Some(version)) => version.validate_create(object, compiled.scope),
-            _ if self.is_definition() => crd::validate_create(object),
+            (Origin::Custom(..), Some(version)) => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(version.validate_create(object));
+                errors
+            }
+            _ if self.is_definition() => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(crd::validate_create(object));
+                errors
+            }
             _ => builtin::validation::validate_create(self.gvk(), object),
         }
     }
@@ -378,19 +402,38 @@ impl Served {
     #[must_use]
     pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
         match (&self.origin, self.definition()) {
-            (Origin::Custom(compiled, _), Some(version)) => match part {
-                Subresource::Status => version.validate_status_update(object, old, compiled.scope),
-                _ => version.validate_update(object, old, compiled.scope),
-            },
-            _ if self.is_definition() => match part {
-                Subresource::Status => crd::validate_status_update(object, old),
-                _ => crd::validate_update(object, old),
-            },
+            (Origin::Custom(..), Some(version)) => {
+                let mut errors = self.metadata_update_errors(object, old);
+                errors.extend(match part {
+                    Subresource::Status => version.validate_status_update(object, old),
+                    _ => version.validate_update(object, old),
+                });
+                errors
+            }
+            _ if self.is_definition() => {
+                let mut errors = self.metadata_update_errors(object, old);
+                errors.extend(match part {
+                    Subresource::Status => crd::validate_status_update(object),
+                    _ => crd::validate_update(object, old),
+                });
+                errors
+            }
             _ => match part {
                 Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
-                part => builtin::validation::validate_subresource_update(self.gvk(), part, object, old),
+                part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
             },
         }
+    }
+
+    fn metadata_errors(&self, object: &Value) -> FieldErrors {
+        let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
+        object_meta::validate_object_meta(&object["metadata"], scope, names::name_is_dns_subdomain, "metadata")
+    }
+
+    fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
+        let mut errors = self.metadata_errors(object);
+        errors.extend(object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata"));
+        errors
     }
 
     fn is_definition(&self) -> bool {
@@ -400,10 +443,13 @@ impl Served {
     /// Warnings about an accepted object.
     #[must_use]
     pub fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        if self.is_definition() {
+            return crd::unrecognized_formats(object).into_iter().map(|format| format!("unrecognized format {format:?}")).collect();
+        }
         match (self.is_custom(), old) {
             (true, _) => Vec::new(),
             (false, None) => builtin::warnings::warnings_on_create(self.gvk(), object),
-            (false, Some(old)) => builtin::warnings::warnings_on_update(self.gvk(), object, old),
+            (false, Some(old)) => builtin::warnings::warnings_on_update(self.gvk(), object, old, Subresource::Main),
         }
     }
 
@@ -419,21 +465,28 @@ impl Served {
         FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update")
     }
 
-    /// Fields that apply leaves alone through a part of the object.
+    /// Fields that nobody comes to own through a part of the object.
     #[must_use]
-    pub fn reset_fields(&self, part: Subresource) -> apply::Reset {
+    pub fn reset_fields(&self, part: Subresource) -> apply::Set {
         match (&self.origin, self.definition()) {
             (Origin::Custom(..), Some(version)) if version.status => match part {
-                Subresource::Status => apply::Reset::all_but(&[&["status"]]),
-                _ => apply::Reset::these(&[&["status"]]),
+                Subresource::Status => apply::Set::from_paths(&[vec![apply::Element::Field("spec".to_owned())]]),
+                _ => apply::Set::from_paths(&[vec![apply::Element::Field("status".to_owned())]]),
             },
             (Origin::BuiltIn(_, Some(strategy)), _) => match strategy::reset_fields(strategy, part) {
-                strategy::ResetFields::These(paths) => apply::Reset::these(paths),
-                strategy::ResetFields::AllBut(paths) => apply::Reset::all_but(paths),
+                strategy::ResetFields::These(paths) => set_of(paths),
+                // Views of one part of a pod: what else the body holds has been put back by the strategy already.
+                strategy::ResetFields::AllBut(_) => apply::Set::default(),
             },
-            _ => apply::Reset::default(),
+            _ => apply::Set::default(),
         }
     }
+}
+
+fn set_of(paths: &[strategy::FieldPath]) -> apply::Set {
+    let paths: Vec<apply::Path> =
+        paths.iter().map(|path| path.iter().map(|name| apply::Element::Field((*name).to_owned())).collect()).collect();
+    apply::Set::from_paths(&paths)
 }
 
 /// Rules of the verbs.
@@ -498,7 +551,7 @@ impl Served {
             object["status"]["phase"] = Value::from("Terminating");
         }
         if self.is_definition() {
-            crd::conditions::mark_terminating(object, now);
+            crd::conditions::begin_deletion(object, now);
         }
     }
 
@@ -533,27 +586,26 @@ impl Served {
                 let field = fields::canonical(&self.group, &self.plural, &self.version, field).ok()?;
                 fields::field_value(&self.group, &self.plural, object, field)
             }
-            Some(version) => version.field_value(object, field),
+            Some(version) => version.selectable_values(object).into_iter().find(|(name, _)| name == field).map(|(_, value)| value),
         }
     }
 
     /// Returns a Table of objects.
     #[must_use]
     pub fn table(&self, objects: &[Value], list_meta: Map<String, Value>, columns: bool, include: table::IncludeObject, now: Timestamp) -> Value {
-        let (definitions, row): (Value, Box<dyn Fn(&Value) -> Value>) = match self.definition() {
-            Some(version) => {
-                let columns = table::crd_columns(&version.columns);
-                let definitions = table::definitions(&columns);
-                (definitions, Box::new(move |object| table::table_row(table::crd_row(&version.columns, object, now), None, object, include)))
-            }
-            None => {
-                let columns = table::columns(&self.group, &self.version, &self.plural);
-                let row = move |object: &Value| {
-                    let cells = table::row(&self.group, &self.version, &self.kind, object, now);
-                    table::table_row(cells, table::row_conditions(&self.group, &self.kind, object), object, include)
-                };
-                (table::definitions(columns), Box::new(row))
-            }
+        let definitions = match &self.origin {
+            Origin::Custom(_, _, columns) => columns.definitions(),
+            Origin::BuiltIn(..) => table::definitions(table::columns(&self.group, &self.version, &self.plural)),
+        };
+        let row = |object: &Value| {
+            let (cells, conditions) = match &self.origin {
+                Origin::Custom(_, _, columns) => (table::crd_row(columns, object, now), None),
+                Origin::BuiltIn(..) => (
+                    table::row(&self.group, &self.version, &self.kind, object, now),
+                    table::row_conditions(&self.group, &self.kind, object),
+                ),
+            };
+            table::table_row(cells, conditions, object, include)
         };
         let mut sorted: Vec<&Value> = objects.iter().collect();
         if let Some(order) = table::print_order(&self.group, &self.kind) {
@@ -566,4 +618,12 @@ impl Served {
 
 fn type_prefix(api_version: &str, kind: &str) -> Vec<u8> {
     format!("\"apiVersion\":\"{api_version}\",\"kind\":\"{kind}\",").into_bytes()
+}
+
+fn columns(version: &CompiledVersion) -> table::CrdColumns {
+    let columns = version.columns.iter().map(|column| {
+        serde_json::json!({"name": column.name, "type": column.column_type, "format": column.format,
+            "description": column.description, "priority": column.priority, "jsonPath": column.json_path})
+    });
+    table::crd_columns(&serde_json::json!({"additionalPrinterColumns": columns.collect::<Vec<_>>()}))
 }

@@ -6,6 +6,7 @@
 use anyhow::Context;
 use kplex_apiserver::authn::User;
 use kplex_apiserver::bootstrap;
+use kplex_apiserver::catalog;
 use kplex_apiserver::in_process::InProcessService;
 use kplex_apiserver::server::{Certificates, Drained, Listener, OwnNames, ServerLimits};
 use kplex_apiserver::shared::Shared;
@@ -85,9 +86,11 @@ impl ServerBuilder {
     /// When the store can't be opened (another server may hold it) or the address is taken.
     pub async fn start(self) -> anyhow::Result<Server> {
         let store = self.open_store().await?;
+        // Where the Service "kubernetes" of each control plane leads.
+        let advertised = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9443)));
         let options = TenantsOptions {
             endpoints: Endpoints::new(self.domain.as_deref()),
-            fill_holes: bootstrap::fill_holes(),
+            fill_holes: Arc::new(move |facts| bootstrap::holes::fill(facts, advertised)),
             ..TenantsOptions::default()
         };
         let tenants = Tenants::open(store.clone(), options).await.context("open the registry of control planes")?;
@@ -127,8 +130,7 @@ impl ServerBuilder {
                 Engine::Sqlite(self.data_dir.join("kplex.db"))
             }
         };
-        let options = StoreOptions { base: Arc::new(bootstrap::base()), ..StoreOptions::new(engine) };
-        Store::open(options).await.context("open the store")
+        Store::open(StoreOptions::new(engine, Arc::new(catalog::base()))).await.context("open the store")
     }
 }
 

@@ -25,6 +25,8 @@ pub enum ClientError {
         reason: String,
         /// `Status.message`.
         message: String,
+        /// Reasons of `Status.details.causes`.
+        causes: Vec<String>,
     },
     /// The answer could not be read.
     #[error("read the answer")]
@@ -43,6 +45,15 @@ impl ClientError {
             Self::Body(_) | Self::Decode(_) => 0,
         }
     }
+
+    /// Whether `Status.details.causes` names a reason.
+    #[must_use]
+    pub fn has_cause(&self, wanted: &str) -> bool {
+        match self {
+            Self::Status { causes, .. } => causes.iter().any(|cause| cause == wanted),
+            Self::Body(_) | Self::Decode(_) => false,
+        }
+    }
 }
 
 /// Acts as one controller in one control plane.
@@ -58,6 +69,20 @@ impl Client {
     pub fn new(router: Router, scope: TenantScope, controller: &'static str) -> Self {
         let user = User::service_account("kube-system", controller, "").authenticated();
         Self { service: InProcessService::new(router, scope, user), name: controller }
+    }
+
+    /// Makes a client that acts as the server itself, as upstream's apiserver does for what runs inside it.
+    #[must_use]
+    pub fn server(router: Router, scope: TenantScope) -> Self {
+        let user = User::named("system:apiserver").with_groups(&["system:masters"]).authenticated();
+        Self { service: InProcessService::new(router, scope, user), name: "kube-apiserver" }
+    }
+
+    /// Makes a client that acts as the controller manager, for controllers without an account of their own.
+    #[must_use]
+    pub fn manager(router: Router, scope: TenantScope) -> Self {
+        let user = User::named("system:kube-controller-manager").authenticated();
+        Self { service: InProcessService::new(router, scope, user), name: "kube-controller-manager" }
     }
 
     async fn send(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Value, ClientError> {
@@ -131,5 +156,7 @@ fn absent(outcome: Result<Value, ClientError>) -> Result<Option<Value>, ClientEr
 fn failure(status: StatusCode, bytes: &[u8]) -> ClientError {
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    ClientError::Status { code: status.as_u16(), reason: text("reason"), message: text("message") }
+    let causes = body.pointer("/details/causes").and_then(Value::as_array).into_iter().flatten();
+    let causes = causes.filter_map(|cause| cause["reason"].as_str().map(str::to_owned)).collect();
+    ClientError::Status { code: status.as_u16(), reason: text("reason"), message: text("message"), causes }
 }

@@ -9,10 +9,12 @@ mod batch;
 mod feed;
 mod queue;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
@@ -85,6 +87,8 @@ pub(crate) struct Lane {
     wake: Notify,
     /// Another process took the lane: what is in memory may be stale, nothing is served from it any more.
     fenced: AtomicBool,
+    /// The task has ended.
+    ended: AtomicBool,
     pub(crate) feed: Mutex<Feed>,
 }
 
@@ -92,7 +96,7 @@ impl Lane {
     pub(crate) fn new(number: u16, sequence: u64, consumers: Vec<(String, u64)>) -> Lane {
         let queue = Mutex::new(Queue::new(consumers));
         let feed = Mutex::new(Feed::starting_at(sequence));
-        Lane { number, queue, wake: Notify::new(), fenced: AtomicBool::new(false), feed }
+        Lane { number, queue, wake: Notify::new(), fenced: AtomicBool::new(false), ended: AtomicBool::new(false), feed }
     }
 
     /// Queues a unit of work behind the others of its tenant.
@@ -112,7 +116,15 @@ impl Lane {
         if self.fenced.load(Ordering::Relaxed) {
             return Err(StorageError::Unavailable("another process has taken over this store".to_owned()));
         }
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(StorageError::Unavailable("the store is closed".to_owned()));
+        }
         Ok(())
+    }
+
+    /// Serves nothing any more.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     /// Notes how far a consumer came, to be stored with the next batch; `None` forgets the consumer.
@@ -156,17 +168,6 @@ pub(crate) struct Runner {
     pub(crate) closed: Vec<SliceRow>,
 }
 
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("a writer lane panicked; ending the process");
-            std::process::abort();
-        }
-    }
-}
-
 /// Longest sleep of a lane with nothing to do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -179,8 +180,14 @@ impl Runner {
     }
 
     /// Runs until the lane is closed and its queue is empty.
-    pub(crate) async fn run(mut self) {
-        let _abort = AbortOnPanic;
+    pub(crate) async fn run(self) {
+        if AssertUnwindSafe(self.take_turns()).catch_unwind().await.is_err() {
+            tracing::error!("a writer lane panicked; ending the process");
+            std::process::abort();
+        }
+    }
+
+    async fn take_turns(mut self) {
         loop {
             let now = self.shared.now_ms();
             let taken = self.lane.queue.lock().take(&self.shared.limits, now);

@@ -1,7 +1,7 @@
 //! Reads: at the head or at any revision of the window, from memory where the resource is there, else in one snapshot of
 //! the database. Both go through one merge of the tenant's own rows, the base, and the states that events lead back to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,12 +36,11 @@ impl Tenant {
                 return Ok((entry, state.head));
             }
         }
-        if self.load(key.resource_prefix()).await? {
-            if let Some(mut state) = self.ready()? {
-                if let Some(entry) = state.cached(key, self.shared.second()) {
-                    return Ok((entry, state.head));
-                }
-            }
+        if self.load(key.resource_prefix()).await?
+            && let Some(mut state) = self.ready()?
+            && let Some(entry) = state.cached(key, self.shared.second())
+        {
+            return Ok((entry, state.head));
         }
         let view = self.view(None, vec![key.clone()], None).await?;
         let overlay = self.overlay()?;
@@ -68,12 +67,11 @@ impl Tenant {
     pub(crate) async fn list(self: &Arc<Self>, query: &ListQuery) -> Result<Page, StorageError> {
         self.wake().await?;
         let range = query_range(query);
-        if let Some(resource) = query.prefix.resource_prefix() {
-            if self.load(resource).await? {
-                if let Some(page) = self.list_cached(query, resource, &range)? {
-                    return Ok(page);
-                }
-            }
+        if let Some(resource) = query.prefix.resource_prefix()
+            && self.load(resource).await?
+            && let Some(page) = self.list_cached(query, resource, &range)?
+        {
+            return Ok(page);
         }
         self.list_stored(query, range).await
     }
@@ -131,14 +129,12 @@ impl Tenant {
     pub(crate) async fn count(self: &Arc<Self>, prefix: &Prefix) -> Result<u64, StorageError> {
         self.wake().await?;
         let range = prefix.range();
-        if let Some(resource) = prefix.resource_prefix() {
-            if self.load(resource).await? {
-                if let Some(mut state) = self.ready()? {
-                    if state.cache.touch(resource, self.shared.second()) {
-                        return Ok(count_cached(&state, &range));
-                    }
-                }
-            }
+        if let Some(resource) = prefix.resource_prefix()
+            && self.load(resource).await?
+            && let Some(mut state) = self.ready()?
+            && state.cache.touch(resource, self.shared.second())
+        {
+            return Ok(count_cached(&state, &range));
         }
         let overlay = self.overlay()?;
         let base = overlay.range(&range);
@@ -334,9 +330,9 @@ fn count_cached(state: &MutexGuard<'_, State>, range: &KeyRange) -> u64 {
 /// (also a tombstone, given as `None`) hides the base. Returns up to `limit` live objects (0: all) and whether there are more.
 fn merge<'a>(
     own: impl Iterator<Item = (&'a Key, Option<Entry>)>,
-    overlay: &Overlay,
+    overlay: &'a Overlay,
     base: Range<usize>,
-    past: &BTreeMap<Key, Option<Entry>>,
+    past: &'a States,
     limit: usize,
 ) -> (Vec<Slot>, bool) {
     let items = overlay.base().items();
@@ -344,10 +340,10 @@ fn merge<'a>(
     let mut slots = Vec::new();
     loop {
         let keys = [own.peek().map(|(key, _)| *key), base.peek().map(|at| &items[*at].key), past.peek().map(|p| p.0)];
-        let Some(key) = keys.into_iter().flatten().min().cloned() else { return (slots, false) };
-        let own = own.next_if(|(own, _)| **own == key).map(|(_, entry)| entry);
-        let base = base.next_if(|at| items[*at].key == key);
-        let past = past.next_if(|(past, _)| **past == key).map(|(_, entry)| entry.clone());
+        let Some(key) = keys.into_iter().flatten().min() else { return (slots, false) };
+        let own = own.next_if(|(own, _)| *own == key).map(|(_, entry)| entry);
+        let base = base.next_if(|at| items[*at].key == *key);
+        let past = past.next_if(|(past, _)| *past == key).map(|(_, entry)| entry.clone());
         let slot = match (past, own, base) {
             (Some(entry), _, _) | (None, Some(entry), _) => entry.map(Slot::Ready),
             (None, None, base) => base.map(Slot::Base),

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::base::{Base, BaseChain, BaseHash};
 use crate::cache::Budget;
 use crate::engine::memory::MemoryEngine;
+use crate::engine::postgres::PostgresEngine;
 use crate::engine::sqlite::SqliteEngine;
 use crate::engine::{Backend, Hold};
 use crate::error::StorageError;
@@ -69,6 +70,8 @@ impl Drop for Running {
         for lane in &self.shared.lanes {
             lane.close();
         }
+        // Tenants and the map of them hold each other.
+        self.shared.forget_all();
     }
 }
 
@@ -194,6 +197,11 @@ impl Store {
             self.shared.given_up.store(true, Ordering::Relaxed);
             ended.await;
         }
+        for lane in &self.shared.lanes {
+            lane.end();
+            self.shared.wake_all(lane.number);
+        }
+        self.shared.forget_all();
         self.shared.backend.close().await;
     }
 }
@@ -207,7 +215,7 @@ async fn open_backend(engine: Engine) -> Result<Arc<dyn Backend>, StorageError> 
             let closing = |_| StorageError::Unavailable("the runtime is shutting down".to_owned());
             Ok(Arc::new(opened.map_err(closing)??))
         }
-        Engine::Postgres(_) => Err(StorageError::Unavailable("PostgreSQL follows".to_owned())),
+        Engine::Postgres(url) => Ok(Arc::new(PostgresEngine::open(&url).await?)),
     }
 }
 
@@ -262,6 +270,11 @@ impl Shared {
 
     pub(crate) fn forget(&self, id: TenantId) {
         let gone = self.tenants.lock().remove(&id);
+        drop(gone);
+    }
+
+    fn forget_all(&self) {
+        let gone = std::mem::take(&mut *self.tenants.lock());
         drop(gone);
     }
 

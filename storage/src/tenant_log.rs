@@ -45,6 +45,11 @@ impl TenantLog {
         TenantLog { tenant }
     }
 
+    #[cfg(test)]
+    pub(crate) fn tenant_for_tests(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
     /// Returns the tenant's number.
     pub fn id(&self) -> TenantId {
         self.tenant.id

@@ -51,5 +51,12 @@ pub enum TenantsError {
     Crypto(&'static str),
     /// The store failed.
     #[error("use the store")]
-    Storage(#[from] StorageError),
+    Storage(#[source] Box<StorageError>),
+}
+
+impl From<StorageError> for TenantsError {
+    /// Boxed: it carries whole entries, and most results are none.
+    fn from(error: StorageError) -> Self {
+        TenantsError::Storage(Box::new(error))
+    }
 }

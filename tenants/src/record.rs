@@ -1,8 +1,24 @@
 //! The stored form of a tenant: what the store keeps for us as opaque bytes.
 //!
-//! A record is a version byte and a list of fields, each `tag (1 byte), length (LEB128), content`. Repeated fields
-//! stand in order. A reader refuses a version or a tag that it does not know: it was written by a newer release, and
-//! leaving a key or an issuer out in silence would lock somebody out. `docs/storage-format.md` has the table of tags.
+//! A record is a version byte (1) and a list of fields, each `tag (1 byte), length (LEB128), content`. Numbers are
+//! big-endian. A key is its scalar (32 bytes) and its uncompressed point (65). Repeated fields stand in order, the
+//! current one first.
+//!
+//! | tag | content | times |
+//! |---|---|---|
+//! | 1 | uid, 16 bytes | 1 |
+//! | 2 | creation, seconds since 1970, i64 | 1 |
+//! | 3, 4 | authority: key, certificate (DER) | 1 |
+//! | 5, 6 | front proxy's authority: key, certificate (DER) | 1 |
+//! | 7 | service-account signing key | 1 |
+//! | 8 | earlier service-account keys: public point | 0 to 8 |
+//! | 9 | issuer, UTF-8 | 1 to 8 |
+//! | 10 | claimed host, UTF-8 | 0 to 16 |
+//! | 16 to 21 | limits, u64, in the order of [`TenantLimits`] | 1 |
+//! | 127 | empty, ends the record | 1 |
+//!
+//! A reader refuses a version or a tag that it does not know: a newer release wrote it, and leaving a key or an
+//! issuer out in silence would lock somebody out.
 
 use jiff::Timestamp;
 use uuid::Uuid;

@@ -5,8 +5,8 @@ use super::user::{
     split_service_account,
 };
 use crate::authz::attributes::{Attributes, ResourceTarget, Target};
-use crate::authz::refusal::forbidden;
 use crate::authz::policy::Policy;
+use crate::authz::refusal::forbidden;
 use http::HeaderMap;
 use kplex_machinery::status::Status;
 use std::collections::BTreeMap;

@@ -3,20 +3,20 @@
 //! Credentials come in as bytes, an identity or a refusal goes out. The checks are pure; only `warm` and the functions
 //! here fetch what has to be looked up in the tenant (service accounts, Secrets, Pods, Nodes).
 
-pub mod user;
-pub mod certificate;
-pub mod objects;
-pub mod keys;
-pub mod jwt;
-pub mod service_account;
-pub mod bootstrap_token;
 pub mod bearer;
-pub mod token_cache;
-pub mod impersonation;
-pub mod token_request;
-pub mod review;
+pub mod bootstrap_token;
+pub mod certificate;
 pub mod discovery;
 pub(crate) mod follow;
+pub mod impersonation;
+pub mod jwt;
+pub mod keys;
+pub mod objects;
+pub mod review;
+pub mod service_account;
+pub mod token_cache;
+pub mod token_request;
+pub mod user;
 mod warm;
 
 pub use user::User;
@@ -115,9 +115,8 @@ pub async fn issue_token(
     let account = Lookup::new(Resource::ServiceAccount, namespace, name);
     warm::fetch(log, account, &mut found).await.map_err(respond::storage)?;
     let resource = GroupResource { group: String::new(), resource: Resource::ServiceAccount.plural().to_owned() };
-    let account = found
-        .get(Resource::ServiceAccount, namespace, name)
-        .ok_or_else(|| Status::not_found(&resource, name))?;
+    let account =
+        found.get(Resource::ServiceAccount, namespace, name).ok_or_else(|| Status::not_found(&resource, name))?;
     let keys = warm::token_keys(scope.keys());
     let request = token_request::TokenRequest::new(request, account, &keys, now)?;
     if let Some(lookup) = request.lookup() {
@@ -127,6 +126,15 @@ pub async fn issue_token(
         warm::fetch(log, lookup, &mut found).await.map_err(respond::storage)?;
     }
     request.issue(&found, &keys, now, &uuid::Uuid::new_v4().to_string())
+}
+
+/// Signs the token that a Secret of type `kubernetes.io/service-account-token` holds for an account.
+///
+/// # Errors
+/// The key is unusable.
+pub fn legacy_token(scope: &TenantScope, account: &Value, secret_name: &str) -> Result<String, Status> {
+    let claims = service_account::legacy_claims(account, secret_name);
+    jwt::sign(&claims, &warm::token_keys(scope.keys())).map_err(Status::internal)
 }
 
 /// Answers a TokenReview.
@@ -149,28 +157,4 @@ pub fn openid_configuration(scope: &TenantScope, keys_url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::{HeaderValue, Method};
-
-    #[test]
-    fn a_stranger_learns_nothing() {
-        let ask = |name: &'static str, value: &'static str, certificate: bool| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            let info = RequestInfo::parse(&Method::GET, "/api/v1/nodes", "");
-            let status = refuse_stranger(certificate, &headers, &info, "");
-            (status.code, status.message)
-        };
-        let anonymous =
-            r#"nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope"#;
-        assert_eq!(ask("x", "y", false), (403, anonymous.to_owned()));
-        assert_eq!(ask("authorization", "Basic eDp5", false), (403, anonymous.to_owned()));
-        assert_eq!(ask("authorization", "Bearer x", false), (401, "Unauthorized".to_owned()));
-        assert_eq!(ask("x", "y", true).0, 401);
-        assert_eq!(ask("impersonate-group", "g", false).0, 400);
-        let users =
-            r#"users "u" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope"#;
-        assert_eq!(ask("impersonate-user", "u", false), (403, users.to_owned()));
-    }
-}
+mod tests;

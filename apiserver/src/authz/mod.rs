@@ -8,9 +8,9 @@ pub mod aggregate;
 pub mod attributes;
 pub mod coverage;
 pub mod escalation;
-pub mod refusal;
 pub mod layer;
 pub mod policy;
+pub mod refusal;
 pub mod review;
 mod warm;
 
@@ -20,6 +20,7 @@ use crate::authn::User;
 use crate::http::info::{RequestInfo, Verb};
 use crate::respond;
 use attributes::{Attributes, ResourceTarget, Target};
+use kplex_machinery::selector::FieldSelector;
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
 use policy::Policy;
@@ -117,12 +118,9 @@ fn selected_name(info: &RequestInfo, query: &str) -> Option<String> {
         return None;
     }
     let (_, selector) = crate::http::query::pairs(query).find(|(key, _)| key == "fieldSelector")?;
-    let name = selector.split(',').find_map(|term| {
-        let rest = term.strip_prefix("metadata.name")?;
-        rest.strip_prefix("==").or_else(|| rest.strip_prefix('='))
-    })?;
-    // Escapes only occur in names that no object has.
-    let is_segment = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%', '\\', '=']);
+    let selector = FieldSelector::parse(&selector).ok()?;
+    let name = selector.exact("metadata.name")?;
+    let is_segment = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%']);
     is_segment.then(|| name.to_owned())
 }
 
@@ -161,7 +159,8 @@ mod tests {
         let list = r#"pods is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
         check(Method::GET, "/api/v1/namespaces/a/pods", list);
         check(Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=metadata.name!=x", list);
-        let named = r#"pods "x" is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
+        let named =
+            r#"pods "x" is forbidden: User "jo" cannot list resource "pods" in API group "" in the namespace "a""#;
         check(Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=spec.a%3Db,metadata.name%3Dx", named);
         check(Method::POST, "/apis/foo", r#"forbidden: User "jo" cannot post path "/apis/foo""#);
         check(Method::PUT, "/x", r#"forbidden: User "jo" cannot put path "/x""#);

@@ -79,7 +79,7 @@ async fn load(log: &TenantLog) -> Result<(Layer, Revision), StorageError> {
             seen.insert(entry.key.clone());
         }
     }
-    for key in BaseRbac::shared().keys().filter(|key| !seen.contains(key)) {
+    for key in BaseRbac::shared().keys().filter(|key| !seen.contains(*key)) {
         if let Some(kind) = kind_of(key) {
             put(&mut own, kind, key, None);
         }
@@ -104,3 +104,6 @@ fn put(own: &mut Layer, kind: Kind, key: &Key, state: Option<&Entry>) {
         None => own.forget(kind, namespace, name),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,9 +39,11 @@ impl Hole {
         match self {
             Self::Created => facts.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             Self::Day => facts.created.strftime("%Y-%m-%d").to_string(),
-            Self::Trust => {
-                escape(&format!("{}{}", facts.keys.authority().certificate_pem(), facts.server_authority.certificate_pem()))
-            }
+            Self::Trust => escape(&format!(
+                "{}{}",
+                facts.keys.authority().certificate_pem(),
+                facts.server_authority.certificate_pem()
+            )),
             Self::ClientAuthority => escape(&facts.keys.authority().certificate_pem()),
             Self::Address => advertised.ip().to_string(),
             Self::Port => advertised.port().to_string(),

@@ -151,8 +151,8 @@ fn reconcile_binding(expected: &Value, live: &Value) -> Action {
 fn reconcile_flow(resource: &str, expected: &Value, live: &Value) -> Action {
     let name = expected["metadata"]["name"].as_str().unwrap_or_default();
     let annotation = live["metadata"]["annotations"][FLOW_AUTOUPDATE].as_str().and_then(parse_go_bool);
-    let auto_update = FLOW_MANDATORY.contains(&name)
-        || annotation.unwrap_or_else(|| live["metadata"]["generation"] == 1);
+    let auto_update =
+        FLOW_MANDATORY.contains(&name) || annotation.unwrap_or_else(|| live["metadata"]["generation"] == 1);
     let mut spec = expected["spec"].clone();
     if resource == "prioritylevelconfigurations" && name == "exempt" && live["spec"]["exempt"].is_object() {
         // These two may be set freely even here.

@@ -30,6 +30,7 @@ pub(super) fn protocol(limits: &ServerLimits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.http1_headers_max)
         .max_buf_size(limits.http1_buffer_bytes);
     builder
         .http2()

@@ -38,6 +38,8 @@ pub struct ServerLimits {
     pub header_bytes_max: u32,
     /// Bytes read ahead on an HTTP/1.1 connection, and so the most that a request head may have.
     pub http1_buffer_bytes: usize,
+    /// Header lines of an HTTP/1.1 request: a proxy that impersonates names each group in a line of its own.
+    pub http1_headers_max: usize,
     /// How often a silent HTTP/2 client is asked whether it is still there.
     pub ping_interval: Duration,
     /// How long it may take to answer.
@@ -62,6 +64,7 @@ impl Default for ServerLimits {
             send_buffer_bytes: 64 * 1024,
             header_bytes_max: 64 * 1024,
             http1_buffer_bytes: 128 * 1024,
+            http1_headers_max: 1_024,
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(30),

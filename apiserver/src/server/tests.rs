@@ -211,7 +211,13 @@ async fn possession_must_be_proved() {
 #[tokio::test]
 async fn sessions_resume_with_their_tenant_and_with_no_other() {
     let server = start(ServerLimits::default()).await;
-    let mut config = client::trusting_anyone();
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        sessions_of_version(&server, version).await;
+    }
+}
+
+async fn sessions_of_version(server: &Fixture, version: &'static rustls::SupportedProtocolVersion) {
+    let mut config = client::speaking(version);
     // Offers its last ticket to whomever it meets.
     config.resumption = Resumption::store(Arc::new(client::OneSession::default()));
     let kind = async |host: &str| {
@@ -329,6 +335,9 @@ async fn request_heads_are_limited() {
         let output = server.curl("cp1", "cp1.localtest.me", "/", &flags).await;
         String::from_utf8(output.stdout).unwrap()
     };
+    let groups: Vec<_> = (0..500).map(|n| format!("impersonate-group: team-{n}")).collect();
+    let flags: Vec<_> = groups.iter().flat_map(|group| ["-H", group]).chain(["--http1.1"]).collect();
+    assert!(text(&server.curl("cp1", "cp1.localtest.me", "/", &flags).await).ends_with("HTTP/1.1"));
     assert_eq!(status("--http1.1", 20_000).await, "200");
     assert_eq!(status("--http2", 20_000).await, "200");
     for protocol in ["--http1.1", "--http2"] {

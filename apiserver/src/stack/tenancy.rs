@@ -3,8 +3,7 @@
 //! The four probe paths are answered here, so they never look up or wake a tenant; a name that doesn't exist answers like
 //! one that does (D10).
 
-use crate::authn::User;
-use crate::authz;
+use crate::authn::{self, User};
 use crate::http::info::RequestInfo;
 use crate::http::respond;
 use crate::probes;
@@ -13,18 +12,19 @@ use crate::shared::Shared;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
+use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 
 /// What a client shows on its connection, for authentication.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The certificate chain whose key the client has proved to hold, leaf first.
-    pub certificates: Arc<[rustls_pki_types::CertificateDer<'static>]>,
+    pub certificates: Arc<[CertificateDer<'static>]>,
 }
 
 /// Marks a request that comes from inside the process: who it acts as is settled.
@@ -56,10 +56,11 @@ pub(super) async fn resolve(State(shared): State<Arc<Shared>>, mut request: Requ
     if let Some(response) = probes::answer(&shared, &request, &info.path) {
         return response;
     }
-    let certificates = connection.map(|connection| connection.client_certs.clone()).unwrap_or_default();
+    let certificates: Arc<[CertificateDer<'static>]> =
+        connection.map(|connection| connection.client_certs.clone().into()).unwrap_or_default();
     let scope = match shared.tenants.resolve(&name).await {
         Ok(Some(scope)) => scope,
-        Ok(None) => return nobody_home(&request, &info, certificates.is_empty()),
+        Ok(None) => return nobody_home(&request, &info, !certificates.is_empty()),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "tenant could not be opened");
             let status = Status { retry_after_seconds: 1, ..Status::unavailable("the control plane is not available; please try again") };
@@ -91,13 +92,13 @@ enum Target {
 /// A tenant's host name (SNI) names it; otherwise the path does. SNI and `:authority` must name the same tenant.
 fn target(connection: Option<&ConnectionInfo>, request: &Request) -> Target {
     let path = request.uri().path();
-    if let Some(ServerIdentity::Tenant(name)) = connection.map(|connection| &connection.identity) {
+    if let Some(ServerIdentity::Tenant(name)) = connection.map(|connection| &connection.server_identity) {
         let host = host(request);
         let sni = connection.and_then(|connection| connection.sni.as_deref()).unwrap_or("");
         if !host.is_empty() && !host.eq_ignore_ascii_case(sni) {
             return Target::Misdirected;
         }
-        return Target::Tenant(name.clone(), path.to_owned());
+        return Target::Tenant(name.to_string(), path.to_owned());
     }
     let Some(rest) = path.strip_prefix("/clusters/") else { return Target::Process };
     let (name, inside) = rest.split_once('/').map_or((rest, ""), |(name, inside)| (name, inside));
@@ -126,9 +127,8 @@ fn misdirected() -> Response {
 }
 
 /// Answers as an existing control plane would answer a stranger.
-fn nobody_home(request: &Request, info: &RequestInfo, without_certificate: bool) -> Response {
-    let anonymous = without_certificate && !request.headers().contains_key(AUTHORIZATION);
-    let status = if anonymous { authz::forbidden(&User::anonymous(), info) } else { Status::unauthorized() };
+fn nobody_home(request: &Request, info: &RequestInfo, shows_certificate: bool) -> Response {
+    let status = authn::refuse_stranger(shows_certificate, request.headers(), info, request.uri().query().unwrap_or(""));
     respond::early_failure(request.headers(), &status)
 }
 

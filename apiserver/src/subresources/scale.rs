@@ -60,7 +60,7 @@ fn from_object(served: &Served, object: &Value) -> Result<Value, Status> {
     match served.definition() {
         Some(version) => {
             let paths = version.scale.as_ref().ok_or_else(Status::no_such_path)?;
-            crd::scale_from_object(paths, object).map_err(|error| Status::internal(error.to_string()))
+            crd::scale_from_object(paths, object).map(|(scale, _)| scale).map_err(|error| Status::internal(error.to_string()))
         }
         None => scale::from(gvk(served), object).map_err(Status::bad_request),
     }

@@ -8,10 +8,11 @@ use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
 use crate::{codec, limits, respond};
 use kplex_machinery::builtin::strategy::Subresource;
-use kplex_machinery::metadata;
+use kplex_machinery::metadata::generate::generate_name;
 use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
 use serde_json::Value;
+use rand::RngExt;
 use std::sync::Arc;
 
 /// Creates an object.
@@ -149,6 +150,6 @@ fn system_fields(call: &Call, object: &mut Value) {
 }
 
 fn set_name(object: &mut Value, base: &str) {
-    let name = metadata::generate_name(base, &mut rand::rng());
+    let name = generate_name(base, || rand::rng().random());
     codec::metadata_mut(object).insert("name".to_owned(), Value::from(name));
 }

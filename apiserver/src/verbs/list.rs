@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
             Ok(page) => page,
             Err(StorageError::Compacted { .. }) => {
                 return Err(match &self.after {
-                    Some(after) => expired(&self.prefix.strip(after)),
+                    Some(after) => expired(rest(&self.prefix, after)),
                     None => Status::expired("The resourceVersion for the provided list is too old."),
                 });
             }
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
 }
 
 fn token(prefix: &Prefix, last: &Key, revision: i64) -> String {
-    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", prefix.strip(last)) };
+    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", rest(prefix, last)) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"))
 }
 
@@ -204,6 +204,11 @@ fn parse_token(text: &str) -> Result<ContinueToken, Status> {
         token.start.pop();
     }
     Ok(token)
+}
+
+/// The part of a key behind the prefix of its list.
+fn rest<'k>(prefix: &Prefix, key: &'k Key) -> &'k str {
+    &key.as_str()[prefix.as_bytes().len()..]
 }
 
 /// 410 with a token that goes on at the newest revision.

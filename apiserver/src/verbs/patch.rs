@@ -175,19 +175,17 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, part: Subres
             return Err(Status::conflict(&served.group_resource(), name, why));
         }
         let reset = served.reset_fields(part);
-        let result = apply::apply(&apply::ApplyRequest {
-            schema: served.schema(),
-            node: served.node,
+        let request = apply::ApplyRequest {
+            tracking: write::tracking(served, part, &options.field_manager, &now, &reset),
             live: old,
             config: &config,
-            manager: &options.field_manager,
             force: options.force.unwrap_or(false),
-            api_version: &served.api_version,
-            subresource: write::subresource_name(part),
-            now: &now,
-            reset: &reset,
-        });
-        result.map_err(|error| error.into_status(&served.group_resource(), name))
+        };
+        let mut new = apply::apply(&request).map_err(|error| error.to_status())?;
+        if old != Some(&new) {
+            input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
+        }
+        Ok(new)
     })
     .await
 }

@@ -142,6 +142,7 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
         return Err(served.invalid(update.name, &errors));
     }
     admission::validate(call, served, operation, Some(old), &new).await?;
+    apply::ignore_timestamps(old, &mut new);
     if served.is_finished(&new) {
         return Ok(Outcome::Delete(new));
     }
@@ -190,22 +191,27 @@ fn inherit(old: &Value, new: &mut Value) {
     to.remove("selfLink");
 }
 
-/// Records who manages which fields (KEP-555).
+/// Records who manages which fields (KEP-555). A write that changes nothing else keeps the times too.
 pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, part: Subresource) {
     let manager = call.field_manager(&options.field_manager);
-    apply::track_update(
-        served.schema(),
-        served.node,
-        old,
-        new,
-        &apply::Tracking {
-            manager: &manager,
-            api_version: &served.api_version,
-            subresource: subresource_name(part),
-            now: &call.timestamp(),
-            reset: &served.reset_fields(part),
-        },
-    );
+    let now = call.timestamp();
+    let reset = served.reset_fields(part);
+    apply::track_update(&tracking(served, part, &manager, &now, &reset), old, new);
+}
+
+/// Describes a write to the managed-fields machinery.
+#[must_use]
+pub fn tracking<'a>(served: &'a Served, part: Subresource, manager: &'a str, now: &'a str, reset: &'a apply::Set) -> apply::Tracking<'a> {
+    apply::Tracking {
+        schema: served.schema(),
+        node: served.node,
+        api_version: &served.api_version,
+        kind: &served.kind,
+        subresource: subresource_name(part),
+        manager,
+        now,
+        reset,
+    }
 }
 
 /// Returns the name of a subresource in paths and managed fields.

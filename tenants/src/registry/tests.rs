@@ -1,6 +1,7 @@
 //! The registry over the memory engine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 
@@ -34,6 +35,27 @@ async fn a_tenant_is_the_same_after_a_restart() {
     assert_eq!((scope.id(), scope.uid()), (id, uid));
     assert_eq!(scope.keys().authority().certificate_pem(), pem);
     assert_eq!(scope.keys().issuer(), DEFAULT_ISSUER);
+}
+
+#[tokio::test]
+async fn a_tenant_survives_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let open_file = async || {
+        let base = Arc::new(kplex_storage::Base::new(Vec::new()));
+        let engine = kplex_storage::Engine::Sqlite(directory.path().to_owned());
+        Store::open(kplex_storage::StoreOptions::new(engine, base)).await.unwrap()
+    };
+    let first = open_file().await;
+    let pem = {
+        let scope = open(&first).await.create(NewControlPlane::named("cp1")).await.unwrap();
+        scope.keys().authority().certificate_pem()
+    };
+    first.shutdown().await;
+    drop(first);
+    let second = open_file().await;
+    let tenants = open(&second).await;
+    assert_eq!(tenants.resolve("cp1").await.unwrap().unwrap().keys().authority().certificate_pem(), pem);
+    second.shutdown().await;
 }
 
 #[tokio::test]

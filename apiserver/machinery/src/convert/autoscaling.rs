@@ -2,6 +2,7 @@
 
 use super::ordered;
 use crate::builtin::defaults::autoscaling::CPU_PERCENT;
+use crate::quantity;
 use serde_json::{Map, Value, json};
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
@@ -67,9 +68,12 @@ pub(crate) fn v1_to_v2(mut object: Value) -> Value {
         serde_json::from_str(object.get("metadata")?.get("annotations")?.get(name)?.as_str()?).ok()
     };
     let list = |name: &str| note(name).and_then(typed_list);
+    let metric_list = |name: &str| -> Option<Vec<Value>> {
+        list(name).and_then(|metrics| metrics.into_iter().map(readable).collect())
+    };
 
     let mut metrics: Vec<Value> =
-        list(METRICS).unwrap_or_default().iter().map(|metric| metric_to_v2(metric, false)).collect();
+        metric_list(METRICS).unwrap_or_default().iter().map(|metric| metric_to_v2(metric, false)).collect();
     let cpu = spec["targetCPUUtilizationPercentage"].as_i64();
     if cpu.is_some() || metrics.is_empty() {
         metrics.push(cpu_metric(
@@ -77,7 +81,7 @@ pub(crate) fn v1_to_v2(mut object: Value) -> Value {
             json!({ "type": "Utilization", "averageUtilization": cpu.unwrap_or(CPU_PERCENT) }),
         ));
     }
-    let current = match (list(CURRENT_METRICS), status["currentCPUUtilizationPercentage"].as_i64()) {
+    let current = match (metric_list(CURRENT_METRICS), status["currentCPUUtilizationPercentage"].as_i64()) {
         (Some(current), _) => current.iter().map(|metric| metric_to_v2(metric, true)).collect(),
         (None, Some(percent)) => json!([cpu_metric("current", json!({ "averageUtilization": percent }))]),
         (None, None) => Value::Null,
@@ -110,6 +114,23 @@ fn typed_list(value: Value) -> Option<Vec<Value>> {
         Value::Array(items) if items.iter().all(|item| item.is_object() && item["type"].is_string()) => Some(items),
         _ => None,
     }
+}
+
+/// Returns an annotated metric with its quantities in canonical form; `None` when a field has a wrong type.
+fn readable(mut metric: Value) -> Option<Value> {
+    for (_, source) in metric.as_object_mut()?.iter_mut().filter(|(name, _)| *name != "type") {
+        for (name, value) in source.as_object_mut().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            match name.as_str() {
+                "averageValue" | "targetValue" | "targetAverageValue" | "currentValue" | "currentAverageValue" => {
+                    *value = json!(quantity::canonical(value).ok()?);
+                }
+                "targetAverageUtilization" | "currentAverageUtilization" => drop(value.as_i64()?),
+                "metricName" | "name" | "container" => drop(value.as_str()?),
+                _ => drop(value.as_object()?),
+            }
+        }
+    }
+    Some(metric)
 }
 
 /// Returns an object with some fields of another: those that are set.

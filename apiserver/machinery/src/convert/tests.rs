@@ -1,6 +1,8 @@
 //! Tests of conversion: nothing is lost, and texts are upstream's.
 
 use super::{GroupVersionKind, convert, storage_version};
+use crate::api::Api;
+use crate::decode::conform;
 use serde_json::{Value, json};
 
 const fn gvk(group: &'static str, version: &'static str, kind: &'static str) -> GroupVersionKind<'static> {
@@ -14,6 +16,16 @@ const NEW: GroupVersionKind<'_> = gvk("events.k8s.io", "v1", "Event");
 
 fn check(from: GroupVersionKind<'_>, given: &Value, to: GroupVersionKind<'_>, expected: &Value) {
     assert_eq!(convert(given.clone(), from, to).as_ref(), Ok(expected), "{from} to {to}");
+    check_canonical(to, expected);
+}
+
+/// Checks that a document is as decoding and encoding it again would leave it.
+fn check_canonical(kind: GroupVersionKind<'_>, document: &Value) {
+    let api = Api::builtin();
+    let node = api.node_of_kind(kind.group, kind.version, kind.kind).expect("is built in");
+    let mut conformed = document.clone();
+    assert_eq!(conform(&api.schema, node, &mut conformed), Ok(Vec::new()), "{kind}");
+    assert_eq!(&conformed, document, "{kind}");
 }
 
 /// Returns every kind of metric in version 2.
@@ -65,6 +77,7 @@ fn autoscaler_v2() -> Value {
 #[test]
 fn an_autoscaler_survives_version_1() {
     let old = convert(autoscaler_v2(), V2, V1).expect("converts");
+    check_canonical(V1, &old);
     check(V1, &old, V2, &autoscaler_v2());
     assert_eq!(old["spec"]["targetCPUUtilizationPercentage"], 70);
     assert_eq!(old["status"]["currentCPUUtilizationPercentage"], 3);
@@ -99,14 +112,33 @@ fn an_autoscaler_survives_version_1() {
     assert_eq!(notes[format!("{prefix}conditions")], conditions);
 }
 
+/// Returns a version 1 autoscaler with a metrics annotation, and its version 2 form with these metrics.
+fn annotated(note: &str, metrics: Value) -> (Value, Value) {
+    let target = json!({ "kind": "Deployment", "name": "d" });
+    let given = json!({ "metadata": { "annotations": { "autoscaling.alpha.kubernetes.io/metrics": note } },
+                        "spec": { "maxReplicas": 3, "scaleTargetRef": target } });
+    let expected = json!({ "apiVersion": "autoscaling/v2", "metadata": {},
+        "spec": { "maxReplicas": 3, "scaleTargetRef": target, "metrics": metrics },
+        "status": { "desiredReplicas": 0, "currentMetrics": null } });
+    (given, expected)
+}
+
 #[test]
 fn a_version_1_autoscaler_without_target_aims_at_the_default() {
-    let given = json!({ "metadata": { "annotations": { "autoscaling.alpha.kubernetes.io/metrics": "garbage" } },
-                        "spec": { "maxReplicas": 3 } });
     let metric = json!({ "type": "Resource", "resource": {
         "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 80 } } });
-    let expected = json!({ "apiVersion": "autoscaling/v2", "metadata": {},
-        "spec": { "maxReplicas": 3, "metrics": [metric] }, "status": { "desiredReplicas": 0, "currentMetrics": null } });
+    for note in ["garbage", "{}", "[1]", r#"[{"type":"Pods","pods":{"targetAverageValue":"x"}}]"#] {
+        let (given, expected) = annotated(note, json!([metric]));
+        check(V1, &given, V2, &expected);
+    }
+}
+
+#[test]
+fn quantities_in_annotations_become_canonical() {
+    let metric = json!({ "type": "Pods", "pods": {
+        "metric": { "name": "q" }, "target": { "type": "AverageValue", "averageValue": "1500m" } } });
+    let (given, expected) =
+        annotated(r#"[{"type":"Pods","pods":{"metricName":"q","targetAverageValue":1.5}}]"#, json!([metric]));
     check(V1, &given, V2, &expected);
 }
 

@@ -31,7 +31,7 @@ pub use definition::{
     unrecognized_formats, validate_create, validate_status_update, validate_update,
 };
 pub use intern::Interner;
-pub use names::{compare_versions, dns1035_label};
+pub use names::compare_versions;
 pub use scale::{ScaleError, scale_from_object, set_scale_replicas};
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ fn roles_get_back_what_they_lost_and_keep_what_they_gained() {
     let mut protected = changed;
     protected["metadata"]["annotations"] = json!({RBAC_AUTOUPDATE: "false"});
     check("clusterroles", &expected, &protected, Action::Keep);
-    let aggregated = json!({"metadata": metadata, "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}});
+    let aggregated =
+        json!({"metadata": metadata, "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}});
     let plain = json!({"metadata": metadata});
     check("clusterroles", &aggregated, &plain, Action::Update(aggregated.clone()));
     check("clusterroles", &plain, &aggregated, Action::Update(plain.clone()));

@@ -76,6 +76,17 @@ pub(super) fn trusting_anyone() -> ClientConfig {
     builder().with_no_client_auth()
 }
 
+/// Trusts anyone and speaks one version of TLS.
+pub(super) fn speaking(version: &'static rustls::SupportedProtocolVersion) -> ClientConfig {
+    let provider = provider();
+    ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_no_client_auth()
+}
+
 /// Shows one leaf's certificate and signs with another's key.
 pub(super) fn stolen_certificate(shown: &Leaf, signing: &Leaf) -> ClientConfig {
     #[derive(Debug)]
@@ -95,23 +106,28 @@ pub(super) fn stolen_certificate(shown: &Leaf, signing: &Leaf) -> ClientConfig {
 
 /// A session store that forgets whose a session was.
 #[derive(Debug, Default)]
-pub(super) struct OneSession(Mutex<Option<Tls13ClientSessionValue>>);
+pub(super) struct OneSession {
+    tls13: Mutex<Option<Tls13ClientSessionValue>>,
+    tls12: Mutex<Option<Tls12ClientSessionValue>>,
+}
 
 impl ClientSessionStore for OneSession {
     fn set_kx_hint(&self, _server_name: ServerName<'static>, _group: NamedGroup) {}
     fn kx_hint(&self, _server_name: &ServerName<'_>) -> Option<NamedGroup> {
         None
     }
-    fn set_tls12_session(&self, _server_name: ServerName<'static>, _value: Tls12ClientSessionValue) {}
+    fn set_tls12_session(&self, _server_name: ServerName<'static>, value: Tls12ClientSessionValue) {
+        *self.tls12.lock().unwrap() = Some(value);
+    }
     fn tls12_session(&self, _server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        None
+        self.tls12.lock().unwrap().clone()
     }
     fn remove_tls12_session(&self, _server_name: &ServerName<'static>) {}
     fn insert_tls13_ticket(&self, _server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        *self.0.lock().unwrap() = Some(value);
+        *self.tls13.lock().unwrap() = Some(value);
     }
     fn take_tls13_ticket(&self, _server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.0.lock().unwrap().take()
+        self.tls13.lock().unwrap().take()
     }
 }
 

@@ -115,18 +115,33 @@ fn checkpoint(connection: &Connection) {
     }
 }
 
+/// A thread that panics may have left callers without an answer and a transaction half done.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a database thread panicked; ending the process");
+            std::process::abort();
+        }
+    }
+}
+
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     // SQLite needs little stack; the default of 2 MiB would count for every thread.
     let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(512 << 10);
-    builder.spawn(work).expect("a process that cannot start a thread at its start cannot serve")
+    let guarded = move || {
+        let _abort = AbortOnPanic;
+        work();
+    };
+    builder.spawn(guarded).expect("a process that cannot start a thread at its start cannot serve")
 }
 
 async fn join(threads: Vec<JoinHandle<()>>) {
     let joined = tokio::task::spawn_blocking(move || {
         for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a database thread panicked");
-            }
+            // A thread that panics takes the process with it.
+            let _ = thread.join();
         }
     });
     // The runtime is going away: the threads end by themselves.

@@ -1,14 +1,25 @@
 //! Tests of defaulting: what is missing is filled, what is given is kept.
 
 use super::default;
+use crate::api::Api;
+use crate::decode::conform;
 use serde_json::{Value, json};
 
 const NOW: &str = "2026-01-02T03:04:05Z";
 
-/// Checks that defaulting `given` adds exactly `added` (merged deeply), and that doing it again changes nothing.
+/// Checks that defaulting `given` adds exactly `added` (merged deeply), that doing it again changes nothing, and that
+/// a document in canonical form stays in it.
 fn check(group: &str, version: &str, kind: &str, given: Value, added: Value) {
     let mut actual = given.clone();
     default(group, version, kind, &mut actual, NOW);
+    let api = Api::builtin();
+    let node = api.node_of_kind(group, version, kind).expect("is built in");
+    let mut canonical = given.clone();
+    assert_eq!(conform(&api.schema, node, &mut canonical), Ok(Vec::new()), "{group}/{version} {kind}");
+    default(group, version, kind, &mut canonical, NOW);
+    let before = canonical.clone();
+    assert_eq!(conform(&api.schema, node, &mut canonical), Ok(Vec::new()), "{group}/{version} {kind}");
+    assert_eq!(canonical, before, "{group}/{version} {kind} is canonical");
     let mut expected = given;
     merge(&mut expected, added);
     assert_eq!(actual, expected, "{group}/{version} {kind}");

@@ -1,0 +1,16 @@
+//! Bindings of pods to nodes.
+
+use crate::builtin::at::At;
+use crate::field_error::FieldErrors;
+
+/// A binding.
+pub(in super::super) fn binding(root: &At, errors: &mut FieldErrors) {
+    let target = root.get("target");
+    let kind = target.get("kind");
+    if !kind.is_empty() {
+        if kind.str() != "Node" {
+            kind.unsupported(errors, &["<empty>", "Node"]);
+        }
+    }
+    target.get("name").require(errors);
+}
