@@ -212,7 +212,7 @@ impl<'a> Pass<'a> {
             (Kind::Any, _) | (Kind::Boolean, Value::Bool(_)) | (Kind::Number, Value::Number(_)) => {}
             (Kind::String | Kind::IntOrString, Value::String(_)) => {}
             (Kind::Int32, Value::Number(number)) => {
-                if !number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) {
+                if number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
                     return Err(self.mismatch(&format!("number {number}"), "int32"));
                 }
             }
