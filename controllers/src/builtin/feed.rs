@@ -2,8 +2,8 @@
 
 use super::process::Process;
 use super::progress::{Progress, Ticket};
-use super::route;
 use super::resync;
+use super::route;
 use kplex_storage::{StorageError, Tail, TailBatch};
 use std::sync::Arc;
 use std::time::Duration;

@@ -158,7 +158,12 @@ impl Queue {
     /// Forgets all waiting work of a tenant that is gone.
     pub fn forget(&self, tenant: TenantId) {
         let mut inner = self.inner.lock();
-        let works: Vec<Work> = inner.items.iter().filter(|(work, item)| work.tenant == tenant && item.place != Place::Running).map(|(work, _)| work.clone()).collect();
+        let works: Vec<Work> = inner
+            .items
+            .iter()
+            .filter(|(work, item)| work.tenant == tenant && item.place != Place::Running)
+            .map(|(work, _)| work.clone())
+            .collect();
         let items: Vec<Option<Item>> = works.iter().map(|work| inner.items.remove(work)).collect();
         inner.delayed.retain(|(_, work)| work.tenant != tenant);
         if let Some(line) = inner.lines.get_mut(&tenant) {

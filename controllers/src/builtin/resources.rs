@@ -73,7 +73,8 @@ pub async fn custom(tenant: &Tenant) -> Result<Vec<Arc<Served>>, Failure> {
 /// When the definitions can't be read.
 pub async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> Result<Option<Arc<Served>>, Failure> {
     let wanted = GroupVersion::parse(api_version);
-    let fits = |served: &&Arc<Served>| served.group == wanted.group && served.version == wanted.version && served.kind == kind;
+    let fits =
+        |served: &&Arc<Served>| served.group == wanted.group && served.version == wanted.version && served.kind == kind;
     let builtin = catalog::builtin().values().filter(|served| served.is_stored()).find(fits);
     if let Some(served) = builtin {
         return Ok(Some(served.clone()));
@@ -85,7 +86,11 @@ pub async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> Result<O
 /// Returns the path of a collection.
 #[must_use]
 pub fn collection(served: &Served, namespace: Option<&str>) -> String {
-    let root = if served.group.is_empty() { format!("/api/{}", served.version) } else { format!("/apis/{}/{}", served.group, served.version) };
+    let root = if served.group.is_empty() {
+        format!("/api/{}", served.version)
+    } else {
+        format!("/apis/{}/{}", served.group, served.version)
+    };
     match namespace.filter(|_| served.namespaced) {
         Some(namespace) => format!("{root}/namespaces/{}/{}", escape(namespace), served.plural),
         None => format!("{root}/{}", served.plural),

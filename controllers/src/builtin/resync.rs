@@ -1,7 +1,7 @@
 //! A look at everything, for the rare case that the log went on without the controllers for longer than it is kept.
 
-use super::process::{Failure, Process};
 use super::feed::WORK_MAX;
+use super::process::{Failure, Process};
 use super::route::{Change, route};
 use kplex_storage::{ListQuery, Prefix, TenantId};
 use std::sync::Arc;

@@ -40,7 +40,10 @@ impl Waiting {
     /// Returns whether a namespace or definition is terminating.
     #[must_use]
     pub fn contains(&self, work: &Work) -> bool {
-        self.tenants.lock().get(&work.tenant).is_some_and(|things| things.terminating.contains(&(work.controller, work.key.clone())))
+        self.tenants
+            .lock()
+            .get(&work.tenant)
+            .is_some_and(|things| things.terminating.contains(&(work.controller, work.key.clone())))
     }
 
     /// Adds an owner that waits for its dependents.
