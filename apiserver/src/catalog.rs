@@ -3,15 +3,17 @@
 //! Custom resources are read when a path names none of the built-in ones. What a tenant serves is followed by a cursor, so
 //! an unchanged tenant costs a comparison; the compiled definitions are shared between tenants by content.
 
+use crate::bootstrap;
 use crate::call::Call;
 use crate::http::info::ResourcePath;
 use crate::resource::Served;
 use crate::{codec, respond};
 use futures::FutureExt;
 use kplex_machinery::api::Api;
+use kplex_machinery::api::bootstrap::BootstrapObject;
 use kplex_machinery::crd::{Compiled, Interner};
 use kplex_machinery::status::Status;
-use kplex_storage::{Cursor, ListQuery, Prefix, StorageError};
+use kplex_storage::{Base, Cursor, ListQuery, Prefix, StorageError};
 use kplex_tenants::TenantScope;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -73,7 +75,13 @@ pub async fn find(call: &Call, path: &ResourcePath) -> Result<Option<Arc<Served>
 ///
 /// # Errors
 /// 503 when the definitions can't be read.
-pub async fn resolve(scope: &TenantScope, interner: &Arc<Interner>, group: &str, version: &str, plural: &str) -> Result<Option<Arc<Served>>, Status> {
+pub async fn resolve(
+    scope: &TenantScope,
+    interner: &Arc<Interner>,
+    group: &str,
+    version: &str,
+    plural: &str,
+) -> Result<Option<Arc<Served>>, Status> {
     let key = (group.to_owned(), version.to_owned(), plural.to_owned());
     if let Some(served) = builtin().get(&key) {
         return Ok(Some(served.clone()));
@@ -95,6 +103,16 @@ pub fn builtin() -> &'static HashMap<Key, Arc<Served>> {
         });
         served.collect()
     })
+}
+
+/// Returns the base of the store: the bootstrap objects, stamped as the resources that are served would stamp them.
+#[must_use]
+pub fn base() -> Base {
+    let stamp = |row: &BootstrapObject| {
+        let key = (row.group.clone(), row.version.clone(), row.resource.clone());
+        builtin().get(&key).map_or(0, |served| served.stamp)
+    };
+    bootstrap::base::build(&bootstrap::base::objects(), stamp)
 }
 
 /// Returns the custom resources of a tenant, as of now.

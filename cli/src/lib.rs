@@ -6,6 +6,7 @@
 use anyhow::Context;
 use kplex_apiserver::authn::User;
 use kplex_apiserver::bootstrap;
+use kplex_apiserver::catalog;
 use kplex_apiserver::in_process::InProcessService;
 use kplex_apiserver::server::{Certificates, Drained, Listener, OwnNames, ServerLimits};
 use kplex_apiserver::shared::Shared;
@@ -85,9 +86,11 @@ impl ServerBuilder {
     /// When the store can't be opened (another server may hold it) or the address is taken.
     pub async fn start(self) -> anyhow::Result<Server> {
         let store = self.open_store().await?;
+        // Where the Service "kubernetes" of each control plane leads.
+        let advertised = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9443)));
         let options = TenantsOptions {
             endpoints: Endpoints::new(self.domain.as_deref()),
-            fill_holes: bootstrap::fill_holes(),
+            fill_holes: Arc::new(move |facts| bootstrap::holes::fill(facts, advertised)),
             ..TenantsOptions::default()
         };
         let tenants = Tenants::open(store.clone(), options).await.context("open the registry of control planes")?;
@@ -98,7 +101,8 @@ impl ServerBuilder {
         if let Some(listen) = self.listen {
             let own = OwnNames::for_address(listen);
             let certificates = Certificates::new(tenants.clone(), own);
-            let listener = Listener::bind(listen, certificates, ServerLimits::default()).with_context(|| format!("listen on {listen}"))?;
+            let listener = Listener::bind(listen, certificates, ServerLimits::default())
+                .with_context(|| format!("listen on {listen}"))?;
             address = Some(listener.local_addr().context("read the bound address")?);
             let (service, drain) = (stack::connection_service(router.clone()), shared.drain.clone());
             tasks.push(tokio::spawn(async move {
@@ -110,7 +114,12 @@ impl ServerBuilder {
             tenants.open_hub(NewControlPlane::named(HUB)).await.context("open the hub")?;
         }
         let endpoint = Endpoint { address, domain: self.domain.clone() };
-        let controllers = Controllers { shared: shared.clone(), router: router.clone(), store: store.clone(), endpoint: endpoint.clone() };
+        let controllers = Controllers {
+            shared: shared.clone(),
+            router: router.clone(),
+            store: store.clone(),
+            endpoint: endpoint.clone(),
+        };
         tasks.extend(controllers.start(self.hub).await.context("start the controllers")?);
         let (sweeper, drain) = (tenants.clone(), shared.drain.clone());
         tasks.push(tokio::spawn(async move { sweeper.run_sweeper(drain.cancelled_owned()).await }));
@@ -123,12 +132,12 @@ impl ServerBuilder {
             StoreChoice::Memory => Engine::Memory,
             StoreChoice::Postgres(url) => Engine::Postgres(url.clone()),
             StoreChoice::Sqlite => {
-                std::fs::create_dir_all(&self.data_dir).with_context(|| format!("create {}", self.data_dir.display()))?;
+                std::fs::create_dir_all(&self.data_dir)
+                    .with_context(|| format!("create {}", self.data_dir.display()))?;
                 Engine::Sqlite(self.data_dir.join("kplex.db"))
             }
         };
-        let options = StoreOptions { base: Arc::new(bootstrap::base()), ..StoreOptions::new(engine) };
-        Store::open(options).await.context("open the store")
+        Store::open(StoreOptions::new(engine, Arc::new(catalog::base()))).await.context("open the store")
     }
 }
 
@@ -151,7 +160,13 @@ impl Server {
     /// Starts to describe a server: in memory, without listener, with a hub.
     #[must_use]
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { store: StoreChoice::Memory, data_dir: PathBuf::from("kplex-data"), listen: None, domain: None, hub: true }
+        ServerBuilder {
+            store: StoreChoice::Memory,
+            data_dir: PathBuf::from("kplex-data"),
+            listen: None,
+            domain: None,
+            hub: true,
+        }
     }
 
     /// Returns the bound address, if it listens.
@@ -171,7 +186,11 @@ impl Server {
     /// # Errors
     /// When the name is taken or not a name.
     pub async fn create_control_plane(&self, name: &str) -> anyhow::Result<()> {
-        self.shared.tenants.create(NewControlPlane::named(name)).await.with_context(|| format!("create control plane {name}"))?;
+        self.shared
+            .tenants
+            .create(NewControlPlane::named(name))
+            .await
+            .with_context(|| format!("create control plane {name}"))?;
         Ok(())
     }
 

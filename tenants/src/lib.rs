@@ -5,6 +5,7 @@
 
 mod registry;
 mod scope;
+mod settings;
 
 pub mod endpoints;
 pub mod keys;
@@ -28,6 +29,7 @@ pub use keys::{Authority, CertificateRequest, Leaf, SigningKey, SigningPolicy, T
 pub use kubeconfig::KubeconfigEntry;
 pub use limits::TenantLimits;
 pub use name::{HUB, TenantName};
-pub use registry::{NewControlPlane, Tenants, TenantsOptions};
+pub use registry::Tenants;
 pub use renewal::{DUE_ADMIN_CREDENTIALS, DUE_SERVING_CERTIFICATE, renewal_due};
 pub use scope::TenantScope;
+pub use settings::{NewControlPlane, TenantsOptions};

@@ -3,83 +3,30 @@
 //! A warm tenant is an entry in one map. A cold one is nothing at all: its row is looked up when a request names it.
 //! There is no task and no timer for a tenant; [`Tenants::sweep`] looks at all of them now and then.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use kplex_storage::{NewTenant, StorageError, Store, TenantRow, WriteSet};
+use kplex_storage::{NewTenant, StorageError, Store, TenantRow};
 use parking_lot::RwLock;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::claims::Claims;
 use crate::endpoints::Endpoints;
 use crate::error::TenantsError;
-use crate::holes::FillHoles;
 use crate::keys::{Authority, DEFAULT_ISSUER, Leaf, TenantKeys};
 use crate::limits::{self, TenantLimits};
 use crate::name::{HUB, TenantName};
 use crate::record::TenantRecord;
 use crate::scope::{Shared, TenantScope, Warm};
 use crate::server_identity::ServerIdentity;
+use crate::settings::{NewControlPlane, TenantsOptions, check_hosts, check_issuer};
 
-/// How the registry works.
-#[derive(Clone)]
-pub struct TenantsOptions {
-    /// How host names map to tenants.
-    pub endpoints: Endpoints,
-    /// Fills the holes of the base; by default there are none.
-    pub fill_holes: FillHoles,
-    /// After how long without a request a tenant goes cold.
-    pub idle_after: Duration,
-    /// Most idle tenants kept warm.
-    pub warm_idle_max: usize,
-    /// The wall clock.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-}
+mod slots;
 
-impl Default for TenantsOptions {
-    fn default() -> Self {
-        TenantsOptions {
-            endpoints: Endpoints::default(),
-            fill_holes: Arc::new(|_| Vec::new()),
-            idle_after: limits::IDLE_AFTER,
-            warm_idle_max: limits::WARM_IDLE_MAX,
-            clock: Arc::new(Timestamp::now),
-        }
-    }
-}
-
-impl fmt::Debug for TenantsOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantsOptions").field("endpoints", &self.endpoints).finish_non_exhaustive()
-    }
-}
-
-/// What somebody asks for who creates a control plane.
-#[derive(Clone, Debug, Default)]
-pub struct NewControlPlane {
-    /// The name.
-    pub name: String,
-    /// Limits.
-    pub limits: TenantLimits,
-    /// The token issuer; None means [`DEFAULT_ISSUER`].
-    pub issuer: Option<String>,
-    /// Hosts beyond those that follow from the name.
-    pub hosts: Vec<String>,
-    /// Written with the tenant, in the same transaction.
-    pub first_writes: WriteSet,
-}
-
-impl NewControlPlane {
-    /// Returns a request for a control plane with default settings.
-    pub fn named(name: &str) -> NewControlPlane {
-        NewControlPlane { name: name.to_owned(), ..NewControlPlane::default() }
-    }
-}
+use slots::{Burial, Memory, Slot, Visit};
 
 /// The registry. Cheap to clone.
 #[derive(Clone)]
@@ -100,25 +47,8 @@ struct Registry {
     claims: Claims,
 }
 
-#[derive(Default)]
-struct Memory {
-    slots: HashMap<TenantName, Slot>,
-    /// Grows when a stored record changes or goes: whoever read one before looks again.
-    epoch: u64,
-}
-
 /// Told the name of a tenant whose existence, keys or hosts changed.
 type Listener = Box<dyn Fn(&TenantName) + Send + Sync>;
-
-/// A tenant that is in memory, or on its way in or out.
-enum Slot {
-    /// Somebody looks for its row; others wait for the same answer.
-    Waking(Arc<OnceCell<Option<Arc<Warm>>>>),
-    /// In memory.
-    Warm(Arc<Warm>),
-    /// Its rows are being deleted; it is already gone for everybody else.
-    Deleting(Arc<()>),
-}
 
 impl Tenants {
     /// Opens the registry: reads the server's own keys, or makes them in a new store. No tenant is read.
@@ -217,10 +147,12 @@ impl Tenants {
     pub async fn delete(&self, name: &str) -> Result<(), TenantsError> {
         let name = TenantName::parse_new(name).map_err(|_| TenantsError::NotFound)?;
         let row = self.0.store.find_tenant(name.as_str()).await?.ok_or(TenantsError::NotFound)?;
-        let record = TenantRecord::decode(&row.record)?;
+        // A record that cannot be read is no reason to keep the rest.
+        let hosts = TenantRecord::decode(&row.record).map(|record| record.hosts).unwrap_or_default();
         let burial = Burial::new(&self.0, name);
+        // First: cut short after it, the deletion is done again; the other way round hosts would have a dead owner.
+        self.0.claims.release(&burial.name, &hosts).await?;
         self.0.store.delete_tenant(row.id).await?;
-        self.0.claims.release(&burial.name, &record.hosts).await?;
         let name = burial.name.clone();
         drop(burial);
         self.0.tell(&name);
@@ -459,27 +391,35 @@ impl Registry {
     fn sweep(&self) -> usize {
         let now = self.seconds();
         let idle_after = u32::try_from(self.options.idle_after.as_secs()).unwrap_or(u32::MAX);
-        let mut cold = Vec::new();
+        let mut idle = self.idle();
+        let surplus = idle.len().saturating_sub(self.options.warm_idle_max);
+        if surplus > 0 {
+            idle.sort_unstable();
+        }
+        let too_many = idle.iter().take(surplus);
+        let too_long = idle.iter().skip(surplus).filter(|(used, _)| now.saturating_sub(*used) >= idle_after);
+        let leaving: Vec<_> = too_many.chain(too_long).collect();
+        leaving.chunks(limits::SWEEP_CHUNK).map(|chunk| self.forget(chunk)).sum()
+    }
+
+    /// Returns the tenants that nobody holds, with the time of their last use.
+    fn idle(&self) -> Vec<(u32, TenantName)> {
+        let memory = self.memory.read();
+        let unused = memory.slots.iter().filter_map(|(name, slot)| {
+            let warm = slot.unused()?;
+            Some((warm.shared.used(), name.clone()))
+        });
+        unused.collect()
+    }
+
+    /// Lets go of those of these tenants that were not used since the look at them.
+    fn forget(&self, idle: &[&(u32, TenantName)]) -> usize {
+        let mut cold = Vec::with_capacity(idle.len());
         {
             let slots = &mut self.memory.write().slots;
-            // The clones of an Arc in the map are made under this lock or from another clone: with a count of one
-            // there is no other, and none can appear while we hold it.
-            let mut idle: Vec<(u32, TenantName)> = slots
-                .iter()
-                .filter_map(|(name, slot)| match slot {
-                    Slot::Warm(warm) if Arc::strong_count(warm) == 1 && Arc::strong_count(&warm.shared) == 1 => {
-                        Some((warm.shared.used(), name.clone()))
-                    }
-                    Slot::Warm(_) | Slot::Waking(_) | Slot::Deleting(_) => None,
-                })
-                .collect();
-            let surplus = idle.len().saturating_sub(self.options.warm_idle_max);
-            if surplus > 0 {
-                idle.sort_unstable();
-            }
-            for (place, (used, name)) in idle.into_iter().enumerate() {
-                if place < surplus || now.saturating_sub(used) >= idle_after {
-                    cold.extend(slots.remove(&name));
+            for (used, name) in idle {
+                if slots.get(name).and_then(Slot::unused).is_some_and(|warm| warm.shared.used() == *used) {
+                    cold.extend(slots.remove(name));
                 }
             }
             if slots.capacity() > 64 && slots.len() < slots.capacity() / 4 {
@@ -501,120 +441,8 @@ impl Registry {
     }
 }
 
-/// A request that waits for a tenant to wake. When the last one leaves without a tenant, the slot goes.
-struct Visit<'a> {
-    registry: &'a Registry,
-    name: TenantName,
-    cell: Arc<OnceCell<Option<Arc<Warm>>>>,
-}
-
-impl<'a> Visit<'a> {
-    fn new(registry: &'a Registry, name: TenantName) -> Visit<'a> {
-        let cell =
-            match registry.memory.write().slots.entry(name.clone()).or_insert_with(|| Slot::Waking(Arc::default())) {
-                Slot::Waking(cell) => Arc::clone(cell),
-                // It got an answer since the caller looked.
-                Slot::Warm(warm) => Arc::new(OnceCell::new_with(Some(Some(Arc::clone(warm))))),
-                Slot::Deleting(_) => Arc::new(OnceCell::new_with(Some(None))),
-            };
-        Visit { registry, name, cell }
-    }
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        let slots = &mut self.registry.memory.write().slots;
-        // Two: the slot's and ours.
-        if let Some(Slot::Waking(cell)) = slots.get(&self.name)
-            && Arc::ptr_eq(cell, &self.cell)
-            && Arc::strong_count(cell) == 2
-        {
-            slots.remove(&self.name);
-        }
-    }
-}
-
-/// A deletion in progress. While it lives, its tenant exists for nobody.
-struct Burial<'a> {
-    registry: &'a Registry,
-    name: TenantName,
-    mark: Arc<()>,
-}
-
-impl<'a> Burial<'a> {
-    fn new(registry: &'a Registry, name: TenantName) -> Burial<'a> {
-        let mark = Arc::new(());
-        let before = {
-            let mut memory = registry.memory.write();
-            memory.epoch += 1;
-            memory.slots.insert(name.clone(), Slot::Deleting(Arc::clone(&mark)))
-        };
-        match before {
-            Some(Slot::Warm(warm)) => warm.shared.bury(),
-            Some(Slot::Waking(_) | Slot::Deleting(_)) | None => {}
-        }
-        Burial { registry, name, mark }
-    }
-}
-
-impl Drop for Burial<'_> {
-    fn drop(&mut self) {
-        let mut memory = self.registry.memory.write();
-        // Once more: a row that was read while this lived may be gone by now.
-        memory.epoch += 1;
-        if let Some(Slot::Deleting(mark)) = memory.slots.get(&self.name)
-            && Arc::ptr_eq(mark, &self.mark)
-        {
-            memory.slots.remove(&self.name);
-        }
-    }
-}
-
 fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).expect("a timestamp without its fraction is in range")
-}
-
-fn check_issuer(issuer: &str) -> Result<(), TenantsError> {
-    let invalid = |reason| TenantsError::InvalidSetting { field: "issuer", reason };
-    let Some(rest) = issuer.strip_prefix("https://") else { return Err(invalid("must be an https URL")) };
-    if rest.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains(['?', '#', '@', '"', '\\'])
-    {
-        return Err(invalid("must be an https URL without user, query and fragment"));
-    }
-    match issuer.len() <= limits::ISSUER_BYTES_MAX {
-        true => Ok(()),
-        false => Err(invalid("must be no longer than 512 bytes")),
-    }
-}
-
-/// Returns the hosts in lower case, sorted, each once.
-fn check_hosts(endpoints: &Endpoints, hosts: &[String]) -> Result<Vec<String>, TenantsError> {
-    let invalid = |reason| TenantsError::InvalidSetting { field: "hosts", reason };
-    let mut checked = Vec::with_capacity(hosts.len());
-    for host in hosts {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let label = |label: &str| {
-            matches!(label.len(), 1..=63)
-                && label.bytes().all(allowed)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let numeric_end = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        if host.len() > limits::HOST_BYTES_MAX || !host.contains('.') || !host.split('.').all(label) || numeric_end {
-            return Err(invalid("must be host names of at least two labels"));
-        }
-        if endpoints.tenant_of(&host).is_some() || Some(host.as_str()) == endpoints.domain() {
-            return Err(invalid("must not follow from the name of a control plane"));
-        }
-        checked.push(host);
-    }
-    checked.sort();
-    checked.dedup();
-    match checked.len() <= limits::HOSTS_MAX {
-        true => Ok(checked),
-        false => Err(invalid("must be no more than 16")),
-    }
 }
 
 #[cfg(test)]

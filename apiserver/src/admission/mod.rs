@@ -39,7 +39,13 @@ pub struct Operation {
 ///
 /// # Errors
 /// 403 and 404 of the plugins.
-pub async fn mutate(call: &Call, served: &Served, operation: Operation, old: Option<&Value>, new: &mut Value) -> Result<(), Status> {
+pub async fn mutate(
+    call: &Call,
+    served: &Served,
+    operation: Operation,
+    old: Option<&Value>,
+    new: &mut Value,
+) -> Result<(), Status> {
     let _ = old;
     lifecycle::admit(call, served, operation, new).await
 }
@@ -48,7 +54,13 @@ pub async fn mutate(call: &Call, served: &Served, operation: Operation, old: Opt
 ///
 /// # Errors
 /// 422 and 500 when nothing is left or the asked-for thing is taken.
-pub async fn allocate(call: &Call, served: &Served, operation: Operation, old: Option<&Value>, new: &mut Value) -> Result<(), Status> {
+pub async fn allocate(
+    call: &Call,
+    served: &Served,
+    operation: Operation,
+    old: Option<&Value>,
+    new: &mut Value,
+) -> Result<(), Status> {
     let _ = (call, served, operation, old, new);
     Ok(())
 }
@@ -62,7 +74,13 @@ pub fn release(served: &Served, old: &Value, set: &mut WriteSet) {
 ///
 /// # Errors
 /// 403 of the plugins.
-pub async fn validate(call: &Call, served: &Served, operation: Operation, old: Option<&Value>, new: &Value) -> Result<(), Status> {
+pub async fn validate(
+    call: &Call,
+    served: &Served,
+    operation: Operation,
+    old: Option<&Value>,
+    new: &Value,
+) -> Result<(), Status> {
     let _ = old;
     lifecycle::validate(call, served, operation, new)
 }

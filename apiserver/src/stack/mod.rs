@@ -10,13 +10,34 @@ mod panics;
 mod tenancy;
 
 use crate::route;
+use crate::server::ConnectionInfo;
 use crate::shared::Shared;
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::{from_fn, from_fn_with_state};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use std::sync::Arc;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 
 pub use tenancy::{Credentials, InProcess};
+
+/// Turns the stack into the service that a listener calls for each request of a connection.
+pub fn connection_service(
+    router: Router,
+) -> impl Fn(Arc<ConnectionInfo>, Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static
+{
+    move |connection, request| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(connection);
+        let mut router = router.clone();
+        Box::pin(async move {
+            let Ok(response) = Service::call(&mut router, request).await;
+            response
+        })
+    }
+}
 
 /// Builds the service that answers every request of the process, over the wire and in process.
 ///

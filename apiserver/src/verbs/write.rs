@@ -73,7 +73,14 @@ pub async fn update(
     Err(Status::stale(&served.group_resource(), update.name))
 }
 
-async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old: &Value, outcome: Outcome) -> Result<Reply, StorageError> {
+async fn settle(
+    call: &Call,
+    update: &Update<'_>,
+    key: &Key,
+    entry: &Entry,
+    old: &Value,
+    outcome: Outcome,
+) -> Result<Reply, StorageError> {
     let served = update.served.clone();
     match outcome {
         Outcome::Unchanged => Ok(Reply::Entry(200, served, entry.clone())),
@@ -98,7 +105,11 @@ async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old:
 ///
 /// # Errors
 /// What `change` says; 404 when the object is absent.
-pub async fn rewrite(call: &Call, update: &Update<'_>, change: impl Fn(&mut Value) -> Result<(), Status>) -> Result<Reply, Status> {
+pub async fn rewrite(
+    call: &Call,
+    update: &Update<'_>,
+    change: impl Fn(&mut Value) -> Result<(), Status>,
+) -> Result<Reply, Status> {
     let served = update.served;
     let key = served.key(call.path()?.namespace.as_deref(), update.name);
     for _ in 0..limits::WRITE_RETRIES {
@@ -177,7 +188,16 @@ fn inherit(old: &Value, new: &mut Value) {
     let Some(from) = codec::metadata(old) else { return };
     let from = from.clone();
     let to = codec::metadata_mut(new);
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace", "resourceVersion"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "name",
+        "namespace",
+        "resourceVersion",
+    ] {
         match from.get(field) {
             Some(value) => to.insert(field.to_owned(), value.clone()),
             None => to.remove(field),
@@ -192,7 +212,14 @@ fn inherit(old: &Value, new: &mut Value) {
 }
 
 /// Records who manages which fields (KEP-555). A write that changes nothing else keeps the times too.
-pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, part: Subresource) {
+pub fn track(
+    call: &Call,
+    served: &Served,
+    options: &WriteOptions,
+    old: Option<&Value>,
+    new: &mut Value,
+    part: Subresource,
+) {
     let manager = call.field_manager(&options.field_manager);
     let now = call.timestamp();
     let reset = served.reset_fields(part);
@@ -201,7 +228,13 @@ pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&
 
 /// Describes a write to the managed-fields machinery.
 #[must_use]
-pub fn tracking<'a>(served: &'a Served, part: Subresource, manager: &'a str, now: &'a str, reset: &'a apply::Set) -> apply::Tracking<'a> {
+pub fn tracking<'a>(
+    served: &'a Served,
+    part: Subresource,
+    manager: &'a str,
+    now: &'a str,
+    reset: &'a apply::Set,
+) -> apply::Tracking<'a> {
     apply::Tracking {
         schema: served.schema(),
         node: served.node,
@@ -239,11 +272,25 @@ pub async fn insert(call: &Call, served: &Served, key: &Key, new: &Value) -> Res
 ///
 /// # Errors
 /// `Conflict` when the key changed meanwhile, and storage errors.
-pub async fn replace(call: &Call, served: &Served, key: &Key, revision: Revision, old: &Value, new: &Value) -> Result<Entry, StorageError> {
+pub async fn replace(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    revision: Revision,
+    old: &Value,
+    new: &Value,
+) -> Result<Entry, StorageError> {
     put(call, served, key, Expect::At(revision), Some(old), new).await
 }
 
-async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Option<&Value>, new: &Value) -> Result<Entry, StorageError> {
+async fn put(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    expect: Expect,
+    old: Option<&Value>,
+    new: &Value,
+) -> Result<Entry, StorageError> {
     let (value, stamp) = served.pack(new)?;
     if value.len() > limits::OBJECT_BYTES_MAX {
         return Err(StorageError::TooLarge);
@@ -261,7 +308,13 @@ async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Optio
 ///
 /// # Errors
 /// `Conflict` when the key changed meanwhile, and storage errors.
-pub async fn remove(call: &Call, served: &Served, key: &Key, revision: Revision, old: &Value) -> Result<Revision, StorageError> {
+pub async fn remove(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    revision: Revision,
+    old: &Value,
+) -> Result<Revision, StorageError> {
     let mut set = WriteSet::default();
     set.changes.push(Change { key: key.clone(), expect: Expect::At(revision), op: Op::Delete });
     index_owners(&mut set, key, Some(old), None);

@@ -1,6 +1,7 @@
 //! The registry over the memory engine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 
