@@ -94,7 +94,8 @@ impl FieldError {
 
     /// `Too long: may not be more than N bytes`.
     pub fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
-        Self::new(ErrorType::TooLong, field, Value::Null, format!("may not be more than {max_bytes} bytes"))
+        let noun = if max_bytes == 1 { "byte" } else { "bytes" };
+        Self::new(ErrorType::TooLong, field, Value::Null, format!("may not be more than {max_bytes} {noun}"))
     }
 
     /// `Too many: N: must have at most M items`.
@@ -167,8 +168,31 @@ fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::String(text) => go_quote(text),
+        Value::Number(number) if number.is_f64() => go_float(number.as_f64().unwrap_or_default()),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
+}
+
+/// Prints a floating-point number as Go's `%v` does: `1.5`, `100000`, `1e+06`.
+#[must_use]
+pub fn go_float(number: f64) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return if number.is_nan() {
+            "NaN".to_owned()
+        } else if number == 0.0 {
+            (if number.is_sign_negative() { "-0" } else { "0" }).to_owned()
+        } else {
+            (if number > 0.0 { "+Inf" } else { "-Inf" }).to_owned()
+        };
+    }
+    let scientific = format!("{number:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..6).contains(&exponent) {
+        return format!("{number}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
 /// Quotes a string as Go's `%q` does.

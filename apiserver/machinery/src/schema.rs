@@ -4,7 +4,9 @@
 //! CustomResourceDefinition compiles to one of its own, interned by content hash. Nodes may refer to each other in
 //! cycles (JSONSchemaProps does), so they are referred to by [`NodeId`].
 
+use crate::proto::Plans;
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// Index of a node in its [`Schema`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +17,8 @@ pub struct NodeId(pub u32);
 pub struct Schema {
     /// All nodes; a [`NodeId`] is an index here.
     pub nodes: Vec<Node>,
+    /// How its types look in protobuf; made on first use, when the nodes are complete.
+    pub(crate) plans: OnceLock<Plans>,
 }
 
 impl Schema {
@@ -86,7 +90,8 @@ pub enum ListType {
 /// Whether Go writes a field that has its zero value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Emit {
-    /// `omitempty` or `omitzero`: a zero value is left out.
+    /// `omitempty` or `omitzero`: a zero value is left out. Go's `omitempty` never drops a struct, so such a field is
+    /// `Always`.
     #[default]
     OmitEmpty,
     /// No `omitempty`: a missing field is written with its zero value (`""`, `0`, `false`, `null` for slices, maps and pointers, `{}` for structs).
@@ -128,12 +133,18 @@ pub struct Node {
     pub format: String,
     /// Fields of an object in schema order, sorted by name.
     pub fields: Vec<Field>,
-    /// Type of list items or map values.
+    /// Type of list items or map values. On an [`Kind::Any`] that may hold a typed object (`JSONSchemaPropsOrBool`):
+    /// the type of that object.
     pub items: Option<NodeId>,
     /// Merge behaviour of a list.
     pub list_type: ListType,
     /// `x-kubernetes-map-type: atomic` on an object or map.
     pub atomic_map: bool,
+    /// The list type or map type is written in the document. A list without one is atomic, an object or map without
+    /// one is granular; this tells the two apart where documents are reproduced.
+    pub declared: bool,
+    /// Protobuf wraps this list in a message with the one field `items` (`Verbs`, `ExtraValue`).
+    pub wrapped: bool,
     /// `null` is a value, not an absence.
     pub nullable: bool,
     /// Unknown fields are kept (`x-kubernetes-preserve-unknown-fields`).
@@ -183,6 +194,8 @@ pub struct Validations {
     pub max_properties: Option<u64>,
     /// `minProperties`.
     pub min_properties: Option<u64>,
+    /// `required`, in schema order; it may name fields that have no node of their own.
+    pub required: Vec<String>,
     /// `allOf`, `oneOf`, `anyOf` and `not` are value-validation-only nodes of the same schema.
     pub all_of: Vec<NodeId>,
     /// See `all_of`.

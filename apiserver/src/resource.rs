@@ -1,0 +1,670 @@
+//! What is served: built-in resources and custom ones, behind one type.
+//!
+//! The verbs know only [`Served`]. Where built-in kinds and custom resources differ, the difference is a method here.
+
+use crate::codec;
+use crate::encode::Typed;
+use crate::http::negotiate::Offer;
+use jiff::Timestamp;
+use kplex_machinery::api::{self, Api};
+use kplex_machinery::builtin::strategy::{self, Dependents, Strategy, Subresource};
+use kplex_machinery::builtin::{self, Gvk, defaults, fields};
+use kplex_machinery::convert::{self, GroupVersionKind};
+use kplex_machinery::crd::{self, CompiledVersion, Scope};
+use kplex_machinery::decode::{self, FieldValidation, Findings};
+use kplex_machinery::field_error::{FieldError, FieldErrors};
+use kplex_machinery::metadata::{names, object_meta};
+use kplex_machinery::schema::NodeId;
+use kplex_machinery::status::{GroupResource, Status};
+use kplex_machinery::{apply, schema::Schema, table};
+use kplex_storage::{Key, Prefix, Stamp, StorageError};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// One resource in one version.
+pub struct Served {
+    /// API group; empty for core.
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// `group/version`, as objects carry it.
+    pub api_version: String,
+    /// Plural name.
+    pub plural: String,
+    /// Kind.
+    pub kind: String,
+    /// Kind of lists.
+    pub list_kind: String,
+    /// Objects live in namespaces.
+    pub namespaced: bool,
+    /// Root type.
+    pub node: NodeId,
+    /// Stamp of objects that are stored in just this form.
+    pub stamp: u64,
+    /// `"apiVersion":…,"kind":…,` as stored objects begin.
+    pub type_prefix: Vec<u8>,
+    /// Group under which objects are stored: events of `events.k8s.io` are stored as core events.
+    storage_group: String,
+    origin: Origin,
+}
+
+/// Where a resource comes from.
+enum Origin {
+    BuiltIn(&'static api::Resource, Option<&'static Strategy>),
+    Custom(Arc<crd::Compiled>, usize, table::CrdColumns),
+}
+
+fn stamp(api_version: &str, kind: &str, schema: &[u8]) -> u64 {
+    let digest = Sha256::new()
+        .chain_update(api_version)
+        .chain_update([0])
+        .chain_update(kind)
+        .chain_update([0])
+        .chain_update(schema)
+        .finalize();
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}
+
+impl Served {
+    /// Makes a built-in resource.
+    #[must_use]
+    pub fn builtin(api: &'static Api, resource: &'static api::Resource) -> Self {
+        let api_version = resource.group_version().to_string();
+        let strategy = strategy::strategy(&resource.group, &resource.plural);
+        let (storage_group, storage_version) = convert::storage_version(&resource.group, &resource.plural);
+        let own = storage_group == resource.group && storage_version == resource.version;
+        let list_kind =
+            resource.list_node.map(|node| api.schema.node(node).name.rsplit('.').next().unwrap_or("").to_owned());
+        Self {
+            stamp: stamp(&api_version, &resource.kind, if own { api.kubernetes.as_bytes() } else { b"converted" }),
+            type_prefix: type_prefix(&api_version, &resource.kind),
+            group: resource.group.clone(),
+            version: resource.version.clone(),
+            plural: resource.plural.clone(),
+            kind: resource.kind.clone(),
+            list_kind: list_kind.unwrap_or_else(|| format!("{}List", resource.kind)),
+            namespaced: resource.namespaced,
+            node: resource.node,
+            storage_group: storage_group.to_owned(),
+            api_version,
+            origin: Origin::BuiltIn(resource, strategy),
+        }
+    }
+
+    /// Makes a custom resource from one version of a definition.
+    #[must_use]
+    pub fn custom(compiled: &Arc<crd::Compiled>, index: usize) -> Self {
+        let version = &compiled.versions[index];
+        let api_version = format!("{}/{}", compiled.group, version.name);
+        Self {
+            stamp: stamp(&api_version, &compiled.names.kind, &version.hash),
+            type_prefix: type_prefix(&api_version, &compiled.names.kind),
+            group: compiled.group.clone(),
+            version: version.name.clone(),
+            plural: compiled.names.plural.clone(),
+            kind: compiled.names.kind.clone(),
+            list_kind: compiled.names.list_kind.clone(),
+            namespaced: compiled.scope == Scope::Namespaced,
+            node: version.root,
+            storage_group: compiled.group.clone(),
+            api_version,
+            origin: Origin::Custom(compiled.clone(), index, columns(version)),
+        }
+    }
+
+    fn convertible(&self) -> GroupVersionKind<'_> {
+        GroupVersionKind { group: &self.group, version: &self.version, kind: &self.kind }
+    }
+
+    fn gvk(&self) -> Gvk<'_> {
+        Gvk::new(&self.group, &self.version, &self.kind)
+    }
+
+    /// The definition's version behind a custom resource.
+    #[must_use]
+    pub fn definition(&self) -> Option<&CompiledVersion> {
+        match &self.origin {
+            Origin::Custom(compiled, index, _) => Some(&compiled.versions[*index]),
+            Origin::BuiltIn(..) => None,
+        }
+    }
+
+    /// The definition behind a custom resource.
+    #[must_use]
+    pub fn compiled(&self) -> Option<&Arc<crd::Compiled>> {
+        match &self.origin {
+            Origin::Custom(compiled, ..) => Some(compiled),
+            Origin::BuiltIn(..) => None,
+        }
+    }
+
+    /// Types of the objects.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        match &self.origin {
+            Origin::BuiltIn(..) => &Api::builtin().schema,
+            Origin::Custom(compiled, index, _) => &compiled.versions[*index].schema,
+        }
+    }
+
+    /// Type and names, for encoders.
+    #[must_use]
+    pub fn typed(&self) -> Typed<'_> {
+        Typed { schema: self.schema(), node: self.node, api_version: &self.api_version, kind: &self.kind }
+    }
+
+    /// Whether it comes from a CustomResourceDefinition.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        matches!(self.origin, Origin::Custom(..))
+    }
+
+    /// Whether objects are stored; reviews, bindings and component statuses are not.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        match &self.origin {
+            Origin::BuiltIn(resource, _) => resource.has_verb("watch") || resource.has_verb("update"),
+            Origin::Custom(..) => true,
+        }
+    }
+
+    /// Whether a verb is served.
+    #[must_use]
+    pub fn has_verb(&self, verb: &str) -> bool {
+        match &self.origin {
+            Origin::BuiltIn(resource, _) => resource.has_verb(verb),
+            Origin::Custom(..) => true,
+        }
+    }
+
+    /// Whether a subresource is served.
+    #[must_use]
+    pub fn has_subresource(&self, name: &str) -> bool {
+        match (&self.origin, self.definition()) {
+            (Origin::BuiltIn(resource, _), _) => resource.subresource(name).is_some(),
+            (Origin::Custom(..), Some(version)) => {
+                (name == "status" && version.status) || (name == "scale" && version.scale.is_some())
+            }
+            (Origin::Custom(..), None) => false,
+        }
+    }
+
+    /// Whether `/status` is served.
+    #[must_use]
+    pub fn has_status(&self) -> bool {
+        self.has_subresource("status")
+    }
+
+    /// What clients may send and ask for.
+    #[must_use]
+    pub fn offer(&self) -> Offer {
+        Offer { protobuf: !self.is_custom(), transforms: true }
+    }
+
+    /// Media types of patches.
+    #[must_use]
+    pub fn patch_types(&self) -> &'static [&'static str] {
+        const ALL: [&str; 4] = [
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/apply-patch+yaml",
+            "application/strategic-merge-patch+json",
+        ];
+        const BUILTIN: [&str; 4] = [ALL[0], ALL[1], ALL[3], ALL[2]];
+        if self.is_custom() { &ALL[..3] } else { &BUILTIN }
+    }
+
+    /// Group and resource, for messages.
+    #[must_use]
+    pub fn group_resource(&self) -> GroupResource {
+        GroupResource { group: self.group.clone(), resource: self.plural.clone() }
+    }
+
+    /// A warning that every request to this version gets.
+    #[must_use]
+    pub fn deprecation_warning(&self) -> Option<String> {
+        match self.definition() {
+            Some(version) if version.deprecated => Some(
+                version.warning.clone().unwrap_or_else(|| format!("{} {} is deprecated", self.api_version, self.kind)),
+            ),
+            Some(_) => None,
+            None => match (self.group.as_str(), self.kind.as_str()) {
+                ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+".to_owned()),
+                ("", "Endpoints") => {
+                    Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
+                }
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Keys.
+impl Served {
+    /// Returns the key of an object.
+    #[must_use]
+    pub fn key(&self, namespace: Option<&str>, name: &str) -> Key {
+        Key::new(&self.storage_group, &self.plural, namespace.filter(|_| self.namespaced), name)
+    }
+
+    /// Returns the key of a collection that a continue token names; `None` when it lies outside.
+    #[must_use]
+    pub fn key_in(&self, prefix: &Prefix, rest: &str) -> Option<Key> {
+        let mut bytes = prefix.as_bytes().to_vec();
+        bytes.extend_from_slice(rest.as_bytes());
+        Key::parse(&bytes).filter(|key| key.namespace().is_some() == self.namespaced)
+    }
+
+    /// Returns the keys of a collection.
+    #[must_use]
+    pub fn prefix(&self, namespace: Option<&str>) -> Prefix {
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => Prefix::namespace(&self.storage_group, &self.plural, namespace),
+            None => Prefix::resource(&self.storage_group, &self.plural),
+        }
+    }
+}
+
+/// Life of an object.
+impl Served {
+    /// Serialises an object in its storage version.
+    ///
+    /// # Errors
+    /// When it can't be converted.
+    pub fn pack(&self, object: &Value) -> Result<(bytes::Bytes, Stamp), StorageError> {
+        let corrupt =
+            |error: String| StorageError::Corrupt(format!("convert {} to its storage version: {error}", self.kind));
+        match &self.origin {
+            Origin::BuiltIn(resource, _) => {
+                let (group, version) = convert::storage_version(&self.group, &self.plural);
+                if group == self.group && version == self.version {
+                    return Ok(codec::pack(object, self.stamp));
+                }
+                let kind = self.kind.as_str();
+                let to = GroupVersionKind { group, version, kind };
+                let stored = convert::convert(object.clone(), self.convertible(), to)
+                    .map_err(|error| corrupt(error.to_string()))?;
+                let api_version = api::GroupVersion::new(group, version).to_string();
+                let _ = resource;
+                Ok(codec::pack(&stored, stamp(&api_version, kind, Api::builtin().kubernetes.as_bytes())))
+            }
+            Origin::Custom(compiled, ..) => {
+                let Some(storage) = compiled.storage_version() else { return Ok(codec::pack(object, self.stamp)) };
+                let api_version = format!("{}/{}", compiled.group, storage.name);
+                if api_version == self.api_version {
+                    return Ok(codec::pack(object, self.stamp));
+                }
+                let mut stored = object.clone();
+                stored["apiVersion"] = Value::from(api_version.as_str());
+                storage.coerce(&mut stored).map_err(corrupt)?;
+                storage.default(&mut stored);
+                Ok(codec::pack(&stored, stamp(&api_version, &self.kind, &storage.hash)))
+            }
+        }
+    }
+
+    /// Brings an object that was stored in another form into this one: converted, pruned, defaulted.
+    ///
+    /// # Errors
+    /// 500 when it can't be converted.
+    pub fn upgrade(&self, mut object: Value) -> Result<Value, Status> {
+        match self.definition() {
+            Some(version) => {
+                object["apiVersion"] = Value::from(self.api_version.as_str());
+                version.coerce(&mut object).map_err(Status::internal)?;
+                version.default(&mut object);
+                Ok(object)
+            }
+            None => {
+                let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+                let from = api::GroupVersion::parse(&text("apiVersion"));
+                let kind = text("kind");
+                let from = GroupVersionKind { group: &from.group, version: &from.version, kind: &kind };
+                let mut object = convert::convert(object, from, self.convertible())
+                    .map_err(|error| Status::internal(error.to_string()))?;
+                self.default(&mut object, "1970-01-01T00:00:00Z");
+                Ok(object)
+            }
+        }
+    }
+
+    /// Fills in defaults.
+    pub fn default(&self, object: &mut Value, now: &str) {
+        match self.definition() {
+            Some(version) => version.default(object),
+            None if self.is_definition() => crd::default_definition(object),
+            None => defaults::default(&self.group, &self.version, &self.kind, object, now),
+        }
+    }
+
+    /// Brings a decoded document into the shape of its type; returns the unknown fields that were dropped.
+    ///
+    /// # Errors
+    /// 400 for values of the wrong type.
+    pub fn conform(&self, object: &mut Value) -> Result<Vec<String>, Status> {
+        match self.definition() {
+            Some(version) => version.coerce(object).map_err(|error| Status::bad_request(error.to_string())),
+            None => decode::conform(self.schema(), self.node, object).map_err(|error| {
+                Status::bad_request(decode::cannot_be_handled(
+                    &self.kind,
+                    &self.version,
+                    &self.kind,
+                    &error.to_string(),
+                ))
+            }),
+        }
+    }
+
+    /// Applies `fieldValidation` to what decoding found (KEP-2885); returns warnings.
+    ///
+    /// # Errors
+    /// 400 under `Strict`.
+    pub fn judge(&self, findings: &Findings, validation: FieldValidation) -> Result<Vec<String>, Status> {
+        findings.judge(validation).map_err(|text| {
+            if self.is_custom() {
+                Status::bad_request(text)
+            } else {
+                Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &text))
+            }
+        })
+    }
+
+    /// The body is of another kind than the path.
+    #[must_use]
+    pub fn wrong_kind(&self, kind: &str) -> Status {
+        Status::bad_request(format!(
+            "{kind} in version \"{}\" cannot be handled as a {}: the kind in the data does not match the kind of the path",
+            self.version, self.kind
+        ))
+    }
+
+    /// What the server changes in a new object; returns warnings.
+    pub fn prepare_create(&self, object: &mut Value, now: &str) -> Vec<String> {
+        match self.definition() {
+            Some(version) => {
+                version.prepare_create(object);
+                Vec::new()
+            }
+            None if self.is_definition() => {
+                crd::prepare_definition_create(object);
+                Vec::new()
+            }
+            None => strategy::prepare_for_create(self.gvk(), object, now),
+        }
+    }
+
+    /// What the server changes in an object that replaces another.
+    pub fn prepare_update(&self, object: &mut Value, old: &Value, part: Subresource, now: &str) {
+        match (self.definition(), part) {
+            (Some(version), Subresource::Status) => version.prepare_status_update(object, old),
+            (Some(version), _) => version.prepare_update(object, old),
+            (None, Subresource::Status) if self.is_definition() => crd::prepare_definition_status_update(object, old),
+            (None, _) if self.is_definition() => crd::prepare_definition_update(object, old),
+            (None, part) => strategy::prepare_for_update(self.gvk(), object, old, part, now),
+        }
+    }
+
+    /// Validates a new object.
+    #[must_use]
+    pub fn validate_create(&self, object: &Value) -> FieldErrors {
+        match (&self.origin, self.definition()) {
+            (Origin::Custom(..), Some(version)) => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(version.validate_create(object));
+                errors
+            }
+            _ if self.is_definition() => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(crd::validate_create(object));
+                errors
+            }
+            _ => builtin::validation::validate_create(self.gvk(), object),
+        }
+    }
+
+    /// Validates an object that replaces another.
+    #[must_use]
+    pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
+        match (&self.origin, self.definition()) {
+            (Origin::Custom(..), Some(version)) => {
+                let mut errors = self.metadata_update_errors(object, old);
+                errors.extend(match part {
+                    Subresource::Status => version.validate_status_update(object, old),
+                    _ => version.validate_update(object, old),
+                });
+                errors
+            }
+            _ if self.is_definition() => {
+                let mut errors = self.metadata_update_errors(object, old);
+                errors.extend(match part {
+                    Subresource::Status => crd::validate_status_update(object),
+                    _ => crd::validate_update(object, old),
+                });
+                errors
+            }
+            _ => match part {
+                Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
+                part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
+            },
+        }
+    }
+
+    fn metadata_errors(&self, object: &Value) -> FieldErrors {
+        let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
+        object_meta::validate_object_meta(&object["metadata"], scope, names::name_is_dns_subdomain, "metadata")
+    }
+
+    fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
+        let mut errors = self.metadata_errors(object);
+        errors.extend(object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata"));
+        errors
+    }
+
+    fn is_definition(&self) -> bool {
+        self.group == crate::catalog::GROUP && self.plural == crate::catalog::PLURAL
+    }
+
+    /// Warnings about an accepted object.
+    #[must_use]
+    pub fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        if self.is_definition() {
+            return crd::unrecognized_formats(object)
+                .into_iter()
+                .map(|format| format!("unrecognized format {format:?}"))
+                .collect();
+        }
+        match (self.is_custom(), old) {
+            (true, _) => Vec::new(),
+            (false, None) => builtin::warnings::warnings_on_create(self.gvk(), object),
+            (false, Some(old)) => builtin::warnings::warnings_on_update(self.gvk(), object, old, Subresource::Main),
+        }
+    }
+
+    /// 422 with upstream's message.
+    #[must_use]
+    pub fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
+        Status::invalid(&self.group, &self.kind, name, errors)
+    }
+
+    /// The error of an update without a resourceVersion where one is needed.
+    #[must_use]
+    pub fn missing_revision(&self) -> FieldError {
+        FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update")
+    }
+
+    /// Fields that nobody comes to own through a part of the object.
+    #[must_use]
+    pub fn reset_fields(&self, part: Subresource) -> apply::Set {
+        match (&self.origin, self.definition()) {
+            (Origin::Custom(..), Some(version)) if version.status => match part {
+                Subresource::Status => apply::Set::from_paths(&[vec![apply::Element::Field("spec".to_owned())]]),
+                _ => apply::Set::from_paths(&[vec![apply::Element::Field("status".to_owned())]]),
+            },
+            (Origin::BuiltIn(_, Some(strategy)), _) => match strategy::reset_fields(strategy, part) {
+                strategy::ResetFields::These(paths) => set_of(paths),
+                // Views of one part of a pod: what else the body holds has been put back by the strategy already.
+                strategy::ResetFields::AllBut(_) => apply::Set::default(),
+            },
+            _ => apply::Set::default(),
+        }
+    }
+}
+
+fn set_of(paths: &[strategy::FieldPath]) -> apply::Set {
+    let paths: Vec<apply::Path> =
+        paths.iter().map(|path| path.iter().map(|name| apply::Element::Field((*name).to_owned())).collect()).collect();
+    apply::Set::from_paths(&paths)
+}
+
+/// Rules of the verbs.
+impl Served {
+    fn strategy(&self) -> Option<&'static Strategy> {
+        match &self.origin {
+            Origin::BuiltIn(_, strategy) => *strategy,
+            Origin::Custom(..) => None,
+        }
+    }
+
+    /// PUT of an absent object creates it.
+    #[must_use]
+    pub fn allows_create_on_update(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.allow_create_on_update)
+    }
+
+    /// PUT without a resourceVersion is accepted.
+    #[must_use]
+    pub fn allows_unconditional_update(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.allow_unconditional_update)
+    }
+
+    /// Seconds until a deleted object goes; 0 for kinds that don't die gracefully.
+    #[must_use]
+    pub fn grace_period(&self, object: &Value, asked: Option<i64>) -> i64 {
+        if self.is_custom() { 0 } else { strategy::grace_period(self.gvk(), object, asked).unwrap_or(0) }
+    }
+
+    /// Whether the garbage collector follows its dependents.
+    #[must_use]
+    pub fn is_collectable(&self) -> bool {
+        self.strategy().is_none_or(|strategy| strategy.dependents != Dependents::Unsupported)
+    }
+
+    /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`.
+    #[must_use]
+    pub fn holds(&self, object: &Value) -> bool {
+        self.is_namespace()
+            && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+    }
+
+    /// Whether it is the namespace resource.
+    #[must_use]
+    pub fn is_namespace(&self) -> bool {
+        self.group.is_empty() && self.plural == "namespaces"
+    }
+
+    /// Whether an updated object has nothing left that holds it.
+    #[must_use]
+    pub fn is_finished(&self, object: &Value) -> bool {
+        let metadata = codec::metadata(object);
+        let field = |name: &str| metadata.and_then(|map| map.get(name));
+        let going = field("deletionTimestamp").is_some_and(|value| !value.is_null());
+        let grace = field("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+        let finalizers = field("finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        going && grace == 0 && !finalizers && !self.holds(object)
+    }
+
+    /// What a deletion changes in an object that stays for a while.
+    pub fn mark_deleting(&self, object: &mut Value, now: &str) {
+        if self.is_namespace() {
+            object["status"]["phase"] = Value::from("Terminating");
+        }
+        if self.is_definition() {
+            crd::conditions::begin_deletion(object, now);
+        }
+    }
+
+    /// Whether DELETE answers with the object rather than with a Status.
+    #[must_use]
+    pub fn returns_deleted(&self) -> bool {
+        match &self.origin {
+            Origin::BuiltIn(resource, _) => resource.delete_returns_object,
+            Origin::Custom(..) => false,
+        }
+    }
+
+    /// Checks a field of a field selector.
+    ///
+    /// # Errors
+    /// 400 for one that the kind does not select by.
+    pub fn check_field(&self, field: &str) -> Result<(), Status> {
+        match self.definition() {
+            None => fields::canonical(&self.group, &self.plural, &self.version, field)
+                .map(|_| ())
+                .map_err(Status::bad_request),
+            Some(version) => {
+                let known = matches!(field, "metadata.name" | "metadata.namespace")
+                    || version.selectable_fields.iter().any(|known| known.trim_start_matches('.') == field);
+                if known { Ok(()) } else { Err(Status::bad_request(format!("field label not supported: {field}"))) }
+            }
+        }
+    }
+
+    /// Returns the value of a field for field selectors.
+    #[must_use]
+    pub fn field_value(&self, object: &Value, field: &str) -> Option<String> {
+        match self.definition() {
+            None => {
+                let field = fields::canonical(&self.group, &self.plural, &self.version, field).ok()?;
+                fields::field_value(&self.group, &self.plural, object, field)
+            }
+            Some(version) => {
+                version.selectable_values(object).into_iter().find(|(name, _)| name == field).map(|(_, value)| value)
+            }
+        }
+    }
+
+    /// Returns a Table of objects.
+    #[must_use]
+    pub fn table(
+        &self,
+        objects: &[Value],
+        list_meta: Map<String, Value>,
+        columns: bool,
+        include: table::IncludeObject,
+        now: Timestamp,
+    ) -> Value {
+        let definitions = match &self.origin {
+            Origin::Custom(_, _, columns) => columns.definitions(),
+            Origin::BuiltIn(..) => table::definitions(table::columns(&self.group, &self.version, &self.plural)),
+        };
+        let row = |object: &Value| {
+            let (cells, conditions) = match &self.origin {
+                Origin::Custom(_, _, columns) => (table::crd_row(columns, object, now), None),
+                Origin::BuiltIn(..) => (
+                    table::row(&self.group, &self.version, &self.kind, object, now),
+                    table::row_conditions(&self.group, &self.kind, object),
+                ),
+            };
+            table::table_row(cells, conditions, object, include)
+        };
+        let mut sorted: Vec<&Value> = objects.iter().collect();
+        if let Some(order) = table::print_order(&self.group, &self.kind) {
+            sorted.sort_by(|left, right| order(left, right));
+        }
+        let rows = sorted.into_iter().map(row).collect();
+        table::table(if columns { definitions } else { Value::Null }, rows, Value::Object(list_meta))
+    }
+}
+
+fn type_prefix(api_version: &str, kind: &str) -> Vec<u8> {
+    format!("\"apiVersion\":\"{api_version}\",\"kind\":\"{kind}\",").into_bytes()
+}
+
+fn columns(version: &CompiledVersion) -> table::CrdColumns {
+    let columns = version.columns.iter().map(|column| {
+        serde_json::json!({"name": column.name, "type": column.column_type, "format": column.format,
+            "description": column.description, "priority": column.priority, "jsonPath": column.json_path})
+    });
+    table::crd_columns(&serde_json::json!({"additionalPrinterColumns": columns.collect::<Vec<_>>()}))
+}

@@ -1,0 +1,58 @@
+//! Resources that are questions: token and access reviews, and token requests. Nothing is stored.
+
+use crate::authn;
+use crate::authz;
+use crate::call::Call;
+use crate::http::info::{ResourcePath, Verb};
+use crate::resource::Served;
+use crate::subresources;
+use crate::verbs::input;
+use crate::verbs::reply::Reply;
+use kplex_machinery::api::Api;
+use kplex_machinery::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+
+const TOKEN_REQUEST: &str = "io.k8s.api.authentication.v1.TokenRequest";
+
+/// Answers a review or a token request.
+///
+/// # Errors
+/// 404 for what is none, 405 for other verbs than create, 400 and 422 for bad questions.
+pub async fn serve(call: &Call, served: &Arc<Served>, path: &ResourcePath, body: &[u8]) -> Result<Reply, Status> {
+    if call.info.verb != Verb::Create {
+        return Err(Status::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ));
+    }
+    if (served.plural.as_str(), path.subresource.as_str()) == ("serviceaccounts", "token") {
+        let (namespace, name) = (path.namespace.as_deref().unwrap_or(""), path.name.as_deref().unwrap_or(""));
+        let request = input::definition(call, Api::builtin(), TOKEN_REQUEST, "TokenRequest", body)?;
+        let token = authn::issue_token(&call.scope, namespace, name, request, call.now).await?;
+        return Ok(Reply::Document(201, TOKEN_REQUEST, token));
+    }
+    let (review, _) = subresources::decode(call, served, body)?;
+    let answer = answer(call, served, path, review).await?;
+    Ok(Reply::Object(201, served.clone(), answer))
+}
+
+async fn answer(call: &Call, served: &Served, path: &ResourcePath, review: Value) -> Result<Value, Status> {
+    let user = &call.user;
+    match served.plural.as_str() {
+        "tokenreviews" => return authn::review_token(&call.scope, review, call.now).await,
+        "selfsubjectreviews" => return Ok(authn::review::self_subject_review(user, call.now)),
+        _ => {}
+    }
+    let policy = authz::policy(&call.scope).await?;
+    policy.with(|policy| match served.plural.as_str() {
+        "subjectaccessreviews" => authz::review::subject_access(policy, review),
+        "localsubjectaccessreviews" => {
+            authz::review::local_subject_access(policy, path.namespace.as_deref().unwrap_or(""), review)
+        }
+        "selfsubjectaccessreviews" => authz::review::self_subject_access(policy, user, review),
+        "selfsubjectrulesreviews" => authz::review::self_subject_rules(policy, user, &review),
+        _ => Err(Status::no_such_path()),
+    })
+}

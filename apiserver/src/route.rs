@@ -1,0 +1,113 @@
+//! From an authorized request to its verb: the last stop of the stack.
+
+use crate::authn::User;
+use crate::call::Call;
+use crate::catalog;
+use crate::http::info::{RequestInfo, ResourcePath, Verb};
+use crate::http::negotiate::{self, Offer};
+use crate::http::{body, respond};
+use crate::resource::Served;
+use crate::shared::Shared;
+use crate::verbs::reply::Reply;
+use crate::verbs::{create, delete, delete_collection, get, list, patch, update, watch};
+use crate::{documents, limits, subresources};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use kplex_machinery::builtin::strategy::Subresource;
+use kplex_machinery::status::Status;
+use kplex_tenants::TenantScope;
+use std::sync::Arc;
+
+/// Serves a request that has passed the stack.
+pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let extensions = &mut parts.extensions;
+    let (Some(scope), Some(user), Some(info)) =
+        (extensions.remove::<TenantScope>(), extensions.remove::<User>(), extensions.remove::<RequestInfo>())
+    else {
+        return respond::early_failure(&parts.headers, &Status::no_such_path());
+    };
+    let query = parts.uri.query().unwrap_or("").to_owned();
+    let mut call = Call::new(scope, shared, user, info, query, parts.headers);
+    let outcome = dispatch(&mut call, body).await;
+    respond::respond(&call, outcome)
+}
+
+/// What is not there at all answers as upstream's mux does.
+fn page_not_found() -> Reply {
+    Reply::Bytes(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"))
+}
+
+async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
+    let Some(path) = call.info.resource.clone() else {
+        return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
+    };
+    let Some(served) = catalog::find(call, &path).await? else { return Ok(page_not_found()) };
+    let offer = Offer {
+        protobuf: !served.is_custom(),
+        transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
+    };
+    call.accepted = negotiate::accept(&call.headers, offer)?;
+    check_scope(&served, &path, call.info.verb)?;
+    if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
+        let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
+        return subresources::dispatch(call, &served, &path, &bytes).await;
+    }
+    if path.subresource == "status" && !served.has_status() {
+        return Ok(page_not_found());
+    }
+    if let Some(warning) = served.deprecation_warning() {
+        call.warn(warning);
+    }
+    let name = path.name.as_deref();
+    match (call.info.verb, name) {
+        (Verb::Get, Some(name)) => get::get(call, &served, name).await,
+        (Verb::List, None) => list::list(call, &served).await,
+        (Verb::Watch, _) => watch::watch(call, &served).await,
+        (verb, name) => write(call, &served, &path, verb, name, body).await,
+    }
+}
+
+async fn write(
+    call: &Call,
+    served: &Arc<Served>,
+    path: &ResourcePath,
+    verb: Verb,
+    name: Option<&str>,
+    body: Body,
+) -> Result<Reply, Status> {
+    let part = if path.subresource == "status" { Subresource::Status } else { Subresource::Main };
+    if !served.has_verb(verb.as_str()) {
+        return Err(not_allowed());
+    }
+    let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
+    match (verb, name) {
+        (Verb::Create, None) => create::create(call, served, &bytes).await,
+        (Verb::Update, Some(name)) => update::update(call, served, name, part, &bytes).await,
+        (Verb::Patch, Some(name)) => patch::patch(call, served, name, part, &bytes).await,
+        (Verb::Delete, Some(name)) if part == Subresource::Main => delete::delete(call, served, name, &bytes).await,
+        (Verb::DeleteCollection, None) if part == Subresource::Main => {
+            delete_collection::delete_collection(call, served, &bytes).await
+        }
+        _ => Err(not_allowed()),
+    }
+}
+
+fn not_allowed() -> Status {
+    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+/// A cluster-scoped resource has no namespace in its path; a namespaced object needs one.
+fn check_scope(served: &Served, path: &ResourcePath, verb: Verb) -> Result<(), Status> {
+    let in_namespace = path.namespace.is_some() && path.resource != "namespaces";
+    if in_namespace && !served.namespaced {
+        return Err(Status::no_such_path());
+    }
+    let needs_namespace = served.namespaced && path.namespace.is_none();
+    if needs_namespace && (path.name.is_some() || matches!(verb, Verb::Create)) && served.is_stored() {
+        return Err(Status::no_such_path());
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! From a request body to a document of the served version: decoding, type checks and field validation.
+
+use crate::call::Call;
+use crate::http::negotiate::{self, Media};
+use crate::limits;
+use crate::resource::Served;
+use kplex_machinery::api::Api;
+use kplex_machinery::decode::{self, FieldValidation, Findings, Limits};
+use kplex_machinery::proto;
+use kplex_machinery::schema::{NodeId, Schema};
+use kplex_machinery::status::Status;
+use serde_json::Value;
+
+/// Decodes a body as an object of `served`.
+///
+/// # Errors
+/// 415 for an unknown content type, 400 for what does not decode, another type, or unknown fields under `Strict`.
+pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValidation) -> Result<Value, Status> {
+    let media = negotiate::content(&call.headers, served.offer())?;
+    let (mut value, findings) = match media {
+        Media::Json | Media::Yaml => text(media, bytes).map_err(|error| not_decoded(served, &error))?,
+        Media::Protobuf => (protobuf(served.schema(), served.node, bytes)?, Findings::default()),
+    };
+    check_type(served, &mut value)?;
+    conform(call, served, &mut value, findings, validation)?;
+    Ok(value)
+}
+
+/// Parses JSON or YAML; also returns what strict decoding has to say about duplicate fields.
+///
+/// # Errors
+/// What the parser says.
+pub fn text(media: Media, bytes: &[u8]) -> Result<(Value, Findings), String> {
+    let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
+    let mut findings = Findings::default();
+    let value = if media == Media::Yaml {
+        let (value, duplicates) = decode::yaml(bytes, &limits).map_err(|error| error.to_string())?;
+        findings.yaml = duplicates;
+        value
+    } else {
+        let (value, duplicates) = decode::json(bytes, &limits).map_err(|error| error.to_string())?;
+        findings.fields = duplicates;
+        value
+    };
+    Ok((value, findings))
+}
+
+fn not_decoded(served: &Served, error: &str) -> Status {
+    if served.is_custom() {
+        return Status::bad_request(format!("error decoding object: {error}"));
+    }
+    Status::bad_request(decode::cannot_be_handled(&served.kind, &served.version, &served.kind, error))
+}
+
+/// Checks apiVersion and kind against what the path serves; fills them in where they are missing.
+fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
+    let (api_version, kind) = decode::type_meta(value)
+        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
+    if !api_version.is_empty() && api_version != served.api_version {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            served.api_version
+        )));
+    }
+    if !kind.is_empty() && kind != served.kind {
+        return Err(served.wrong_kind(kind));
+    }
+    if served.is_custom() && (api_version.is_empty() || kind.is_empty()) {
+        let field = if kind.is_empty() { "Kind" } else { "apiVersion" };
+        return Err(Status::bad_request(format!("Object '{field}' is missing in '{value}'")));
+    }
+    let map = value.as_object_mut().expect("type_meta has seen an object");
+    map.insert("apiVersion".to_owned(), Value::from(served.api_version.as_str()));
+    map.insert("kind".to_owned(), Value::from(served.kind.as_str()));
+    Ok(())
+}
+
+/// Brings a document into the shape of its type and applies `fieldValidation` to what was dropped (KEP-2885).
+///
+/// # Errors
+/// 400 for wrong types, and for dropped fields under `Strict`.
+pub fn conform(
+    call: &Call,
+    served: &Served,
+    value: &mut Value,
+    mut findings: Findings,
+    validation: FieldValidation,
+) -> Result<(), Status> {
+    findings.extend(served.conform(value)?);
+    for text in served.judge(&findings, validation)? {
+        call.warn(text);
+    }
+    Ok(())
+}
+
+/// Decodes a body as a definition of the built-in API that is no resource by itself, such as `Scale` or `Eviction`.
+///
+/// # Errors
+/// 415 for an unknown content type, 400 for what does not decode.
+pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &[u8]) -> Result<Value, Status> {
+    let node = api
+        .definition(definition)
+        .map(|definition| definition.node)
+        .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
+    let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
+        Media::Protobuf => protobuf(&api.schema, node, bytes)?,
+        media => text(media, bytes).map_err(Status::bad_request)?.0,
+    };
+    let given = value.get("kind").and_then(Value::as_str).unwrap_or(kind);
+    if given != kind {
+        return Err(Status::bad_request(decode::cannot_be_handled(given, "v1", kind, "it is another kind")));
+    }
+    decode::conform(&api.schema, node, &mut value)
+        .map_err(|error| Status::bad_request(decode::cannot_be_handled(kind, "v1", kind, &error.to_string())))?;
+    Ok(value)
+}
+
+/// Decodes an enveloped protobuf message, with apiVersion and kind of the envelope.
+fn protobuf(schema: &Schema, node: NodeId, bytes: &[u8]) -> Result<Value, Status> {
+    let bad = |error: &dyn std::fmt::Display| Status::bad_request(format!("unable to decode protobuf: {error}"));
+    let unknown = proto::unwrap(bytes).map_err(|error| bad(&error))?;
+    let mut value = proto::decode(schema, node, unknown.raw, proto::Limits::default()).map_err(|error| bad(&error))?;
+    let map = value.as_object_mut().expect("a decoded message is an object");
+    map.insert("apiVersion".to_owned(), Value::from(unknown.api_version));
+    map.insert("kind".to_owned(), Value::from(unknown.kind));
+    Ok(value)
+}

@@ -1,0 +1,269 @@
+//! LIST: a pure read plan, then chunks at one revision, filtered.
+//!
+//! The semantics of resourceVersion, resourceVersionMatch, limit and continue are those of the API concepts page
+//! ("Resource versions", "Retrieving large results sets in chunks") and of KEP-2340.
+
+use super::filter::Filter;
+use super::get::parse_revision;
+use super::reply::{ListReply, Reply};
+use crate::call::Call;
+use crate::http::query::ListOptions;
+use crate::resource::Served;
+use crate::{limits, respond};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kplex_machinery::status::Status;
+use kplex_storage::{Key, ListQuery, Prefix, Revision, StorageError};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// At which revision a list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadPlan {
+    /// The newest, which must be at least this revision.
+    Newest(u64),
+    /// Just this revision.
+    Exact(u64),
+}
+
+/// Decides how a list is read from its options, as the table in the API concepts page has it.
+///
+/// # Errors
+/// 400 for a resourceVersion that is not a number.
+pub fn plan(options: &ListOptions) -> Result<ReadPlan, Status> {
+    let revision = parse_revision(&options.resource_version)?;
+    Ok(match (options.resource_version_match.as_str(), revision, options.limit) {
+        ("Exact", exact, _) => ReadPlan::Exact(exact),
+        ("NotOlderThan", least, _) => ReadPlan::Newest(least),
+        (_, 0, _) => ReadPlan::Newest(0),
+        (_, exact, limit) if limit > 0 => ReadPlan::Exact(exact),
+        (_, least, _) => ReadPlan::Newest(least),
+    })
+}
+
+/// Where a list goes on: upstream's token format.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+struct ContinueToken {
+    v: String,
+    /// Revision of the first page; -1 for an inconsistent continuation at the newest.
+    rv: i64,
+    /// Key after which the list goes on.
+    start: String,
+}
+
+/// Returns a page of a collection.
+///
+/// # Errors
+/// 400 for bad options, 410 for a revision outside the window, 504 for one in the future.
+pub async fn list(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
+    let options = ListOptions::parse(&call.query, false)?;
+    let filter = Filter::new(served, &options, None)?;
+    let page = page(call, served, &options, &filter).await?;
+    Ok(Reply::List(served.clone(), page))
+}
+
+/// Reads one page.
+///
+/// # Errors
+/// As [`list`].
+pub async fn page(call: &Call, served: &Served, options: &ListOptions, filter: &Filter) -> Result<ListReply, Status> {
+    let prefix = served.prefix(call.path()?.namespace.as_deref());
+    let mut reader = Reader::start(call, served, options, prefix).await?;
+    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let mut entries = Vec::new();
+    let mut last = None;
+    let mut more = true;
+    while more && entries.len() < limit {
+        let wanted = if filter.is_empty() { limit - entries.len() } else { limits::LIST_CHUNK };
+        let chunk = reader.next(wanted).await?;
+        more = chunk.more;
+        let count = chunk.entries.len();
+        for (index, entry) in chunk.entries.into_iter().enumerate() {
+            last = Some(entry.key.clone());
+            if filter.is_empty() || filter.matches(served, &entry)? {
+                entries.push(entry);
+            }
+            if entries.len() == limit {
+                more = more || index + 1 < count;
+                break;
+            }
+        }
+    }
+    let mut reply = ListReply { entries, revision: reader.revision, continue_token: String::new(), remaining: None };
+    if let (true, Some(last)) = (more, last) {
+        reply.continue_token = token(&reader.prefix, &last, reader.token_revision);
+        if filter.is_empty() {
+            reply.remaining = Some(reader.count_after(last).await?);
+        }
+    }
+    Ok(reply)
+}
+
+/// Reads chunks of one list at one revision.
+struct Reader<'a> {
+    call: &'a Call,
+    prefix: Prefix,
+    after: Option<Key>,
+    at: Option<Revision>,
+    /// What clients see as the revision of the list.
+    revision: Revision,
+    /// What goes into continue tokens.
+    token_revision: i64,
+}
+
+impl<'a> Reader<'a> {
+    async fn start(call: &'a Call, served: &Served, options: &ListOptions, prefix: Prefix) -> Result<Self, Status> {
+        let head = call.scope.log().head().await.map_err(respond::storage)?;
+        let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0 };
+        if options.continue_token.is_empty() {
+            match plan(options)? {
+                ReadPlan::Newest(least) if least > head.get() => {
+                    return Err(Status::revision_too_large(least, head.get()));
+                }
+                ReadPlan::Exact(exact) if exact > head.get() => {
+                    return Err(Status::revision_too_large(exact, head.get()));
+                }
+                ReadPlan::Newest(_) => {}
+                ReadPlan::Exact(exact) => reader.pin(Revision::new(exact)),
+            }
+        } else {
+            reader.resume(served, options).await?;
+        }
+        Ok(reader)
+    }
+
+    fn pin(&mut self, revision: Revision) {
+        self.at = Some(revision);
+        self.revision = revision;
+        self.token_revision = i64::try_from(revision.get()).unwrap_or(i64::MAX);
+    }
+
+    async fn resume(&mut self, served: &Served, options: &ListOptions) -> Result<(), Status> {
+        if !options.resource_version.is_empty() && options.resource_version != "0" {
+            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let token = parse_token(&options.continue_token)?;
+        let after = served
+            .key_in(&self.prefix, &token.start)
+            .ok_or_else(|| Status::bad_request("continue key is not valid: it lies outside of the list"))?;
+        self.after = Some(after);
+        if token.rv < 0 {
+            return Ok(());
+        }
+        let revision = Revision::new(token.rv.unsigned_abs());
+        let floor = self.call.scope.log().floor().await.map_err(respond::storage)?;
+        if revision < floor {
+            return Err(expired(&token.start));
+        }
+        self.pin(revision);
+        Ok(())
+    }
+
+    async fn next(&mut self, limit: usize) -> Result<kplex_storage::Page, Status> {
+        let query = ListQuery { prefix: self.prefix.clone(), after: self.after.clone(), limit, at: self.at };
+        let page = match self.call.scope.log().list(query).await {
+            Ok(page) => page,
+            Err(StorageError::Compacted { .. }) => {
+                return Err(match &self.after {
+                    Some(after) => expired(rest(&self.prefix, after)),
+                    None => Status::expired("The resourceVersion for the provided list is too old."),
+                });
+            }
+            Err(error) => return Err(respond::storage(error)),
+        };
+        if self.at.is_none() && self.token_revision == 0 {
+            // The first chunk decides: all later chunks and pages show the same revision.
+            self.pin(page.revision);
+        }
+        if let Some(last) = page.entries.last() {
+            self.after = Some(last.key.clone());
+        }
+        Ok(page)
+    }
+
+    async fn count_after(&self, last: Key) -> Result<u64, Status> {
+        let query = ListQuery { prefix: self.prefix.clone(), after: Some(last), limit: usize::MAX, at: self.at };
+        let page = self.call.scope.log().list(query).await.map_err(respond::storage)?;
+        Ok(page.entries.len() as u64)
+    }
+}
+
+fn token(prefix: &Prefix, last: &Key, revision: i64) -> String {
+    let token =
+        ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", rest(prefix, last)) };
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"))
+}
+
+fn parse_token(text: &str) -> Result<ContinueToken, Status> {
+    let bad = |why: String| Status::bad_request(format!("continue key is not valid: {why}"));
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| bad(error.to_string()))?;
+    let mut token: ContinueToken = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    if token.v != "meta.k8s.io/v1" {
+        return Err(bad(format!("server does not recognize this encoded version \"{}\"", token.v)));
+    }
+    if token.start.is_empty() || token.start.contains("../") || token.start.contains("/..") {
+        return Err(bad(format!("\"{}\"", token.start)));
+    }
+    if token.start.ends_with('\0') {
+        token.start.pop();
+    }
+    Ok(token)
+}
+
+/// The part of a key behind the prefix of its list.
+fn rest<'k>(prefix: &Prefix, key: &'k Key) -> &'k str {
+    &key.as_str()[prefix.as_bytes().len()..]
+}
+
+/// 410 with a token that goes on at the newest revision.
+fn expired(start: &str) -> Status {
+    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: -1, start: format!("{start}\0") };
+    let mut status = Status::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+         results. Continuing with the provided token results in an inconsistent list - objects that were created, \
+         modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    );
+    status.continue_token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"));
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_plan_follows_the_documented_table() {
+        let cases = [
+            ("", "", 0, ReadPlan::Newest(0)),
+            ("0", "", 0, ReadPlan::Newest(0)),
+            ("0", "", 5, ReadPlan::Newest(0)),
+            ("7", "", 0, ReadPlan::Newest(7)),
+            ("7", "", 5, ReadPlan::Exact(7)),
+            ("7", "Exact", 0, ReadPlan::Exact(7)),
+            ("7", "NotOlderThan", 5, ReadPlan::Newest(7)),
+            ("0", "NotOlderThan", 0, ReadPlan::Newest(0)),
+        ];
+        for (revision, matching, limit, expected) in cases {
+            let options = ListOptions {
+                resource_version: revision.to_owned(),
+                resource_version_match: matching.to_owned(),
+                limit,
+                ..ListOptions::default()
+            };
+            assert_eq!(plan(&options).unwrap(), expected, "{revision} {matching} {limit}");
+        }
+    }
+
+    #[test]
+    fn tokens_survive_a_round_trip_and_garbage_is_refused() {
+        let prefix = Prefix::namespace("", "configmaps", "a");
+        let key = Key::new("", "configmaps", Some("a"), "x");
+        let parsed = parse_token(&token(&prefix, &key, 9)).unwrap();
+        assert_eq!((parsed.rv, parsed.start.as_str()), (9, "x"));
+        for garbage in ["!", "e30", "eyJ2IjoieCIsInJ2IjoxLCJzdGFydCI6ImEifQ"] {
+            assert_eq!(parse_token(garbage).unwrap_err().code, 400, "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! PATCH: JSON patch, JSON merge patch, strategic merge patch and server-side apply.
+
+use super::reply::Reply;
+use super::write::{self, Update};
+use super::{create, input};
+use crate::call::Call;
+use crate::codec;
+use crate::http::negotiate::Media;
+use crate::http::query::{OptionsKind, WriteOptions};
+use crate::limits;
+use crate::resource::Served;
+use http::header::CONTENT_TYPE;
+use kplex_machinery::apply;
+use kplex_machinery::builtin::strategy::Subresource;
+use kplex_machinery::decode::{FieldValidation, Findings, Limits};
+use kplex_machinery::field_error::FieldError;
+use kplex_machinery::patch::{self, JsonPatch, PatchError};
+use kplex_machinery::schema::{NodeId, Schema};
+use kplex_machinery::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The four kinds of patches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchType {
+    /// RFC 6902.
+    Json,
+    /// RFC 7386.
+    Merge,
+    /// Kubernetes strategic merge patch.
+    Strategic,
+    /// Server-side apply.
+    Apply,
+}
+
+/// Returns the kind of patch that the content type names.
+///
+/// # Errors
+/// 415 for any other.
+pub fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
+    let text = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media_type = text.split(';').next().unwrap_or("").trim();
+    match media_type {
+        "application/json-patch+json" => Ok(PatchType::Json),
+        "application/merge-patch+json" => Ok(PatchType::Merge),
+        "application/strategic-merge-patch+json" if !served.is_custom() => Ok(PatchType::Strategic),
+        "application/apply-patch+yaml" => Ok(PatchType::Apply),
+        _ => Err(Status::unsupported_media_type(served.patch_types())),
+    }
+}
+
+/// Patches an object, or its status.
+///
+/// # Errors
+/// 400 for a malformed patch, 404, 409, 415, 422.
+pub async fn patch(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    part: Subresource,
+    body: &[u8],
+) -> Result<Reply, Status> {
+    let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
+    let kind = patch_type(call, served)?;
+    if kind == PatchType::Apply {
+        return apply_patch(call, served, name, part, &options, body).await;
+    }
+    if options.force.is_some() {
+        let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+    }
+    let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
+    let request = Update { served, name, part, options: &options, may_create: false, managed: false, whole: false };
+    write::update(call, &request, |old| {
+        let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
+        let mut new = old.clone();
+        document.apply(served.schema(), served.node, &mut new).map_err(|error| error.to_status())?;
+        check_patched(served, name, old, &new)?;
+        input::conform(call, served, &mut new, document.findings(), options.field_validation)?;
+        Ok(new)
+    })
+    .await
+}
+
+/// A patch that was read.
+pub enum Document {
+    /// RFC 6902.
+    Json(JsonPatch),
+    /// RFC 7386, and its duplicate fields.
+    Merge(Value, Vec<String>),
+    /// Strategic merge patch, and its duplicate fields.
+    Strategic(Value, Vec<String>),
+}
+
+impl Document {
+    /// Reads a patch.
+    ///
+    /// # Errors
+    /// When the body is no patch of this kind, or one with too many operations.
+    ///
+    /// # Panics
+    /// For [`PatchType::Apply`], which is no patch of a document.
+    pub fn read(kind: PatchType, body: &[u8], validation: FieldValidation) -> Result<Self, PatchError> {
+        let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
+        Ok(match kind {
+            PatchType::Json => Self::Json(JsonPatch::read(body, &limits, validation)?),
+            PatchType::Merge => {
+                let (value, duplicates) = patch::read_merge_patch(body, &limits, validation)?;
+                Self::Merge(value, duplicates)
+            }
+            PatchType::Strategic => {
+                let (value, duplicates) = patch::read_strategic_patch(body, &limits, validation)?;
+                Self::Strategic(value, duplicates)
+            }
+            PatchType::Apply => panic!("an apply configuration is read by its own function"),
+        })
+    }
+
+    /// Changes a document.
+    ///
+    /// # Errors
+    /// When the patch does not apply to it.
+    pub fn apply(&self, schema: &Schema, node: NodeId, document: &mut Value) -> Result<(), PatchError> {
+        match self {
+            Self::Json(patch) => patch.apply(document),
+            Self::Merge(value, _) => {
+                patch::merge_patch(document, value.clone());
+                Ok(())
+            }
+            Self::Strategic(value, _) => patch::strategic_merge(schema, node, document, value.clone()),
+        }
+    }
+
+    /// What strict decoding has to say about the patch itself.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let fields = match self {
+            Self::Json(patch) => patch.findings.clone(),
+            Self::Merge(_, duplicates) | Self::Strategic(_, duplicates) => duplicates.clone(),
+        };
+        Findings { fields, ..Findings::default() }
+    }
+}
+
+/// A patch must not turn the object into another one.
+fn check_patched(served: &Served, name: &str, old: &Value, new: &Value) -> Result<(), Status> {
+    let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+    if text(new, "apiVersion") != text(old, "apiVersion") {
+        let given = text(new, "apiVersion");
+        let why = format!(
+            "the API version in the data ({given}) does not match the expected API version ({})",
+            served.api_version
+        );
+        return Err(Status::bad_request(why));
+    }
+    if text(new, "kind") != text(old, "kind") {
+        return Err(served.wrong_kind(&text(new, "kind")));
+    }
+    if !new.get("metadata").is_some_and(Value::is_object) {
+        return Err(Status::bad_request("the patched object has no metadata"));
+    }
+    create::check_name(new, name)
+}
+
+async fn apply_patch(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    part: Subresource,
+    options: &WriteOptions,
+    body: &[u8],
+) -> Result<Reply, Status> {
+    if options.field_manager.is_empty() {
+        let error = FieldError::required("fieldManager", "is required for apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+    }
+    let config = configuration(call, served, name, options, body)?;
+    let request =
+        Update { served, name, part, options, may_create: part == Subresource::Main, managed: true, whole: false };
+    let now = call.timestamp();
+    write::update(call, &request, |old| {
+        if old.is_none() && !codec::meta_str(&config, "uid").is_empty() {
+            let why = "uid mismatch: the provided object specified uid, and no existing object was found";
+            return Err(Status::conflict(&served.group_resource(), name, why));
+        }
+        let reset = served.reset_fields(part);
+        let request = apply::ApplyRequest {
+            tracking: write::tracking(served, part, &options.field_manager, &now, &reset),
+            live: old,
+            config: &config,
+            force: options.force.unwrap_or(false),
+        };
+        let mut new = apply::apply(&request).map_err(|error| error.to_status())?;
+        if old != Some(&new) {
+            input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
+        }
+        Ok(new)
+    })
+    .await
+}
+
+/// Decodes an apply configuration.
+fn configuration(
+    call: &Call,
+    served: &Served,
+    name: &str,
+    options: &WriteOptions,
+    body: &[u8],
+) -> Result<Value, Status> {
+    let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
+    let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
+    if !config.is_object() {
+        return Err(decoding("json: cannot unmarshal into Go value of type map[string]interface {}".to_owned()));
+    }
+    let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    if api_version != served.api_version || kind != served.kind {
+        let why = format!(
+            "unexpected apply configuration of {api_version}, Kind={kind}; the path serves {}, Kind={}",
+            served.api_version, served.kind
+        );
+        return Err(Status::bad_request(why));
+    }
+    if codec::metadata(&config)
+        .is_some_and(|metadata| metadata.get("managedFields").is_some_and(|list| !list.is_null()))
+    {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    create::check_name(&config, name)?;
+    let mut checked = config.clone();
+    input::conform(call, served, &mut checked, duplicates, options.field_validation)?;
+    Ok(config)
+}

@@ -1,0 +1,223 @@
+//! What to do about a control plane: a pure function from what is wanted and what is there.
+
+use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, FINALIZER, SecretReference};
+use kube::ResourceExt;
+
+/// What a reconcile has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The tenant exists.
+    pub tenant: bool,
+    /// The namespace `<name>-system` exists.
+    pub namespace: NamespaceState,
+    /// The Secrets are there and hold credentials of this tenant that need no renewal.
+    pub secrets: bool,
+}
+
+/// Whose the namespace of a control plane is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamespaceState {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It belongs to this control plane.
+    Ours,
+    /// Somebody else made it: it is left alone.
+    Foreign,
+    /// It is being deleted.
+    Terminating,
+}
+
+/// One thing to do. Steps run in order; the first that fails ends the reconcile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Put the finalizer on the object.
+    AddFinalizer,
+    /// Make the tenant.
+    CreateTenant,
+    /// Make the namespace.
+    CreateNamespace,
+    /// Write the Secrets.
+    WriteSecrets,
+    /// Write the status.
+    WriteStatus(ControlPlaneStatus),
+    /// Delete the tenant with all that is in it.
+    DeleteTenant,
+    /// Delete the namespace.
+    DeleteNamespace,
+    /// Let the object go.
+    RemoveFinalizer,
+}
+
+/// Decides what to do. `now` is RFC 3339.
+#[must_use]
+pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Step> {
+    let has_finalizer = plane.finalizers().iter().any(|name| name == FINALIZER);
+    if plane.metadata.deletion_timestamp.is_some() {
+        return if has_finalizer { teardown(plane, observed) } else { Vec::new() };
+    }
+    let mut steps = Vec::new();
+    if !has_finalizer {
+        steps.push(Step::AddFinalizer);
+    }
+    let outcome = match (plane.spec.type_, observed.namespace) {
+        (ControlPlaneType::K8s, NamespaceState::Foreign) => {
+            let namespace = namespace(plane);
+            Err(format!("namespace {namespace} exists and does not belong to this control plane"))
+        }
+        (ControlPlaneType::K8s, NamespaceState::Terminating) => {
+            Err(format!("namespace {} is still being deleted", namespace(plane)))
+        }
+        (ControlPlaneType::K8s, NamespaceState::Absent | NamespaceState::Ours) => {
+            steps.extend(build(observed));
+            Ok(())
+        }
+        (other, _) => Err(format!("control planes of type {other} are not supported by this server yet")),
+    };
+    let status = status(plane, outcome, now);
+    if plane.status.as_ref() != Some(&status) {
+        steps.push(Step::WriteStatus(status));
+    }
+    steps
+}
+
+fn build(observed: &Observed) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if !observed.tenant {
+        steps.push(Step::CreateTenant);
+    }
+    if observed.namespace == NamespaceState::Absent {
+        steps.push(Step::CreateNamespace);
+    }
+    if !observed.secrets {
+        steps.push(Step::WriteSecrets);
+    }
+    steps
+}
+
+fn teardown(plane: &ControlPlane, observed: &Observed) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if plane.spec.type_ == ControlPlaneType::K8s {
+        if observed.tenant {
+            steps.push(Step::DeleteTenant);
+        }
+        if observed.namespace == NamespaceState::Ours {
+            steps.push(Step::DeleteNamespace);
+        }
+    }
+    steps.push(Step::RemoveFinalizer);
+    steps
+}
+
+/// Namespace of a control plane in the hosting cluster.
+#[must_use]
+pub fn namespace(plane: &ControlPlane) -> String {
+    format!("{}-system", plane.name_any())
+}
+
+fn status(plane: &ControlPlane, outcome: Result<(), String>, now: &str) -> ControlPlaneStatus {
+    let mut status = plane.status.clone().unwrap_or_default();
+    status.observed_generation = plane.metadata.generation.unwrap_or(0);
+    match outcome {
+        Ok(()) => {
+            status.secret_ref = Some(SecretReference {
+                in_cluster_key: "kubeconfig-incluster".to_owned(),
+                key: Some("kubeconfig".to_owned()),
+                name: "admin-kubeconfig".to_owned(),
+                namespace: namespace(plane),
+            });
+            set(&mut status, ("Synced", "True", "ReconcileSuccess", ""), now);
+            set(&mut status, ("Ready", "True", "Available", ""), now);
+        }
+        Err(why) => {
+            set(&mut status, ("Synced", "False", "ReconcileError", &why), now);
+            set(&mut status, ("Ready", "False", "Unavailable", ""), now);
+        }
+    }
+    status
+}
+
+/// Sets a condition; times change only with what they are about.
+fn set(status: &mut ControlPlaneStatus, (type_, value, reason, message): (&str, &str, &str, &str), now: &str) {
+    let new = Condition {
+        type_: type_.to_owned(),
+        status: value.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_transition_time: now.to_owned(),
+        last_update_time: now.to_owned(),
+    };
+    match status.conditions.iter_mut().find(|condition| condition.type_ == type_) {
+        None => status.conditions.push(new),
+        Some(old) if old.status == value && old.reason == reason && old.message == message => {}
+        Some(old) => {
+            let transition = if old.status == value { old.last_transition_time.clone() } else { now.to_owned() };
+            *old = Condition { last_transition_time: transition, ..new };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::api::ControlPlaneSpec;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn plane(type_: ControlPlaneType) -> ControlPlane {
+        ControlPlane::new("cp", ControlPlaneSpec { type_, ..ControlPlaneSpec::default() })
+    }
+
+    fn names(steps: &[Step]) -> Vec<&'static str> {
+        let name = |step: &Step| match step {
+            Step::AddFinalizer => "finalizer",
+            Step::CreateTenant => "tenant",
+            Step::CreateNamespace => "namespace",
+            Step::WriteSecrets => "secrets",
+            Step::WriteStatus(_) => "status",
+            Step::DeleteTenant => "delete tenant",
+            Step::DeleteNamespace => "delete namespace",
+            Step::RemoveFinalizer => "let go",
+        };
+        steps.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_new_control_plane_gets_everything_and_a_finished_one_nothing() {
+        let mut plane = plane(ControlPlaneType::K8s);
+        let steps = plan(&plane, &Observed::default(), NOW);
+        assert_eq!(names(&steps), ["finalizer", "tenant", "namespace", "secrets", "status"]);
+        let Some(Step::WriteStatus(status)) = steps.last() else { panic!("no status") };
+        plane.status = Some(status.clone());
+        plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        let done = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
+        assert_eq!(plan(&plane, &done, "2027-01-01T00:00:00Z"), []);
+        let lost = Observed { secrets: false, ..done };
+        assert_eq!(names(&plan(&plane, &lost, NOW)), ["secrets"], "what is missing is made again");
+    }
+
+    #[test]
+    fn a_deleted_control_plane_takes_its_own_namespace_along_but_no_other() {
+        let mut plane = plane(ControlPlaneType::K8s);
+        plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        plane.metadata.deletion_timestamp = Some(Time(Default::default()));
+        let ours = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
+        assert_eq!(names(&plan(&plane, &ours, NOW)), ["delete tenant", "delete namespace", "let go"]);
+        let foreign = Observed { namespace: NamespaceState::Foreign, ..ours };
+        assert_eq!(names(&plan(&plane, &foreign, NOW)), ["delete tenant", "let go"]);
+    }
+
+    #[test]
+    fn other_types_and_foreign_namespaces_are_told_in_a_condition() {
+        for (type_, namespace, text) in [
+            (ControlPlaneType::Vcluster, NamespaceState::Absent, "type vcluster"),
+            (ControlPlaneType::K8s, NamespaceState::Foreign, "does not belong"),
+        ] {
+            let steps = plan(&plane(type_), &Observed { namespace, ..Observed::default() }, NOW);
+            assert_eq!(names(&steps), ["finalizer", "status"]);
+            let Some(Step::WriteStatus(status)) = steps.last() else { panic!("no status") };
+            assert!(status.conditions[0].message.contains(text), "{status:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One control plane, from its name to what it should be. Idempotent; may run at any time.
+
+use super::Operator;
+use super::api::{ControlPlane, FINALIZER};
+use super::definitions::MANAGER;
+use super::plan::{NamespaceState, Observed, Step, namespace, plan};
+use super::secrets;
+use anyhow::Context;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kplex_tenants::NewControlPlane;
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+impl Operator {
+    fn planes(&self) -> Api<ControlPlane> {
+        Api::all(self.client.clone())
+    }
+
+    /// Brings a control plane to what its object says.
+    ///
+    /// # Errors
+    /// The first step that failed; the caller tries again later.
+    pub(super) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
+        let Some(plane) = self.planes().get_opt(name).await.context("read the control plane")? else { return Ok(()) };
+        let observed = self.observe(&plane).await?;
+        let now = self.controllers.shared.tenants.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        for step in plan(&plane, &observed, &now) {
+            let what = format!("{step:?}").split(['(', ' ']).next().unwrap_or("").to_owned();
+            self.take(&plane, step).await.with_context(|| format!("{what} of control plane {name}"))?;
+        }
+        Ok(())
+    }
+
+    async fn observe(&self, plane: &ControlPlane) -> anyhow::Result<Observed> {
+        let name = plane.name_any();
+        let tenants = &self.controllers.shared.tenants;
+        let scope = tenants.resolve(&name).await.context("look for the tenant")?;
+        let space = Api::<Namespace>::all(self.client.clone())
+            .get_opt(&namespace(plane))
+            .await
+            .context("look for the namespace")?;
+        let namespace_state = match &space {
+            None => NamespaceState::Absent,
+            Some(space) if space.metadata.deletion_timestamp.is_some() => NamespaceState::Terminating,
+            Some(space)
+                if space.owner_references().iter().any(|owner| Some(&owner.uid) == plane.metadata.uid.as_ref()) =>
+            {
+                NamespaceState::Ours
+            }
+            Some(_) => NamespaceState::Foreign,
+        };
+        let mut current = namespace_state == NamespaceState::Ours;
+        if let (true, Some(scope)) = (current, &scope) {
+            let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
+            for secret in secrets::NAMES {
+                let found = api.get_opt(secret).await.context("look for a Secret")?;
+                current &= found.is_some_and(|secret| secrets::is_current(&secret, scope, tenants.now()));
+            }
+        }
+        Ok(Observed { tenant: scope.is_some(), namespace: namespace_state, secrets: current && scope.is_some() })
+    }
+
+    async fn take(&self, plane: &ControlPlane, step: Step) -> anyhow::Result<()> {
+        let name = plane.name_any();
+        let tenants = &self.controllers.shared.tenants;
+        match step {
+            Step::AddFinalizer => {
+                let mut finalizers = plane.finalizers().to_vec();
+                finalizers.push(FINALIZER.to_owned());
+                self.set_finalizers(plane, finalizers).await
+            }
+            Step::RemoveFinalizer => {
+                let finalizers = plane.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+                self.set_finalizers(plane, finalizers).await
+            }
+            Step::CreateTenant => Ok(tenants.create(NewControlPlane::named(&name)).await.map(|_| ())?),
+            Step::DeleteTenant => Ok(tenants.delete(&name).await?),
+            Step::CreateNamespace => self.create_namespace(plane).await,
+            Step::DeleteNamespace => {
+                let api: Api<Namespace> = Api::all(self.client.clone());
+                ignore_absent(api.delete(&namespace(plane), &DeleteParams::background()).await.map(|_| ()))
+            }
+            Step::WriteSecrets => self.write_secrets(plane).await,
+            Step::WriteStatus(status) => {
+                let patch = json!({"status": status});
+                self.planes()
+                    .patch_status(
+                        &name,
+                        &PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() },
+                        &Patch::Merge(&patch),
+                    )
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn set_finalizers(&self, plane: &ControlPlane, finalizers: Vec<String>) -> anyhow::Result<()> {
+        let patch = json!({"metadata": {"uid": plane.metadata.uid, "finalizers": finalizers}});
+        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        ignore_absent(self.planes().patch(&plane.name_any(), &parameters, &Patch::Merge(&patch)).await.map(|_| ()))
+    }
+
+    async fn create_namespace(&self, plane: &ControlPlane) -> anyhow::Result<()> {
+        let object = Namespace {
+            metadata: ObjectMeta {
+                name: Some(namespace(plane)),
+                owner_references: plane.controller_owner_ref(&()).map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        Api::all(self.client.clone()).create(&PostParams::default(), &object).await?;
+        Ok(())
+    }
+
+    async fn write_secrets(&self, plane: &ControlPlane) -> anyhow::Result<()> {
+        let tenants = &self.controllers.shared.tenants;
+        let scope = tenants.resolve(&plane.name_any()).await?.context("the tenant is gone")?;
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
+        for secret in secrets::make(plane, &self.controllers.endpoint, tenants, &scope)? {
+            match api.create(&PostParams::default(), &secret).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    api.patch(&secret.name_any(), &PatchParams::default(), &Patch::Merge(&secret)).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ignore_absent(outcome: Result<(), kube::Error>) -> anyhow::Result<()> {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
