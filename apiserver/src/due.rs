@@ -13,6 +13,8 @@ pub const NAMESPACE: &str = "namespace";
 pub const COLLECT: &str = "collect";
 /// A CustomResourceDefinition is terminating. The key is its name.
 pub const DEFINITION: &str = "definition";
+/// Work of a controller that failed, or that waits for its time. The key is the controller's; it also removes the row.
+pub const RETRY: &str = "retry";
 
 /// Adds the rows that a change calls for, and removes those that it settles.
 pub fn add(set: &mut WriteSet, served: &Served, old: Option<&Value>, new: Option<&Value>) {

@@ -2,8 +2,8 @@
 //!
 //! `kube::Client` keeps a task of its own for each client; that is one too many for each of ten thousand tenants (D1).
 
-use axum::body::Body;
 use axum::Router;
+use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use kplex_apiserver::authn::User;
@@ -25,6 +25,8 @@ pub enum ClientError {
         reason: String,
         /// `Status.message`.
         message: String,
+        /// Reasons of `Status.details.causes`.
+        causes: Vec<String>,
     },
     /// The answer could not be read.
     #[error("read the answer")]
@@ -41,6 +43,15 @@ impl ClientError {
         match self {
             Self::Status { code, .. } => *code,
             Self::Body(_) | Self::Decode(_) => 0,
+        }
+    }
+
+    /// Whether `Status.details.causes` names a reason.
+    #[must_use]
+    pub fn has_cause(&self, wanted: &str) -> bool {
+        match self {
+            Self::Status { causes, .. } => causes.iter().any(|cause| cause == wanted),
+            Self::Body(_) | Self::Decode(_) => false,
         }
     }
 }
@@ -60,7 +71,27 @@ impl Client {
         Self { service: InProcessService::new(router, scope, user), name: controller }
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+    /// Makes a client that acts as the server itself, as upstream's apiserver does for what runs inside it.
+    #[must_use]
+    pub fn server(router: Router, scope: TenantScope) -> Self {
+        let user = User::named("system:apiserver").with_groups(&["system:masters"]).authenticated();
+        Self { service: InProcessService::new(router, scope, user), name: "kube-apiserver" }
+    }
+
+    /// Makes a client that acts as the controller manager, for controllers without an account of their own.
+    #[must_use]
+    pub fn manager(router: Router, scope: TenantScope) -> Self {
+        let user = User::named("system:kube-controller-manager").authenticated();
+        Self { service: InProcessService::new(router, scope, user), name: "kube-controller-manager" }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
         let bytes = body.map(|value| value.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -131,5 +162,7 @@ fn absent(outcome: Result<Value, ClientError>) -> Result<Option<Value>, ClientEr
 fn failure(status: StatusCode, bytes: &[u8]) -> ClientError {
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    ClientError::Status { code: status.as_u16(), reason: text("reason"), message: text("message") }
+    let causes = body.pointer("/details/causes").and_then(Value::as_array).into_iter().flatten();
+    let causes = causes.filter_map(|cause| cause["reason"].as_str().map(str::to_owned)).collect();
+    ClientError::Status { code: status.as_u16(), reason: text("reason"), message: text("message"), causes }
 }

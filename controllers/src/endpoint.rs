@@ -1,6 +1,7 @@
 //! How clients reach control planes, and the kubeconfigs that say so (design.md, "Endpoints of a control plane").
 
-use kplex_tenants::{KubeconfigEntry, Leaf, TenantScope, Tenants, TenantsError, kubeconfig};
+use kplex_tenants::kubeconfig::{KubeconfigEntry, kubeconfig};
+use kplex_tenants::{Leaf, TenantScope, Tenants, TenantsError};
 use std::net::SocketAddr;
 
 /// Where the server listens and under which names.
@@ -19,7 +20,9 @@ impl Endpoint {
         let port = self.address.map_or(9443, |address| address.port());
         match (&self.domain, self.address) {
             (Some(domain), _) => format!("https://{name}.{domain}:{port}"),
-            (None, Some(address)) if address.ip().is_unspecified() => format!("https://127.0.0.1:{port}/clusters/{name}"),
+            (None, Some(address)) if address.ip().is_unspecified() => {
+                format!("https://127.0.0.1:{port}/clusters/{name}")
+            }
             (None, Some(address)) => format!("https://{address}/clusters/{name}"),
             (None, None) => format!("https://127.0.0.1:{port}/clusters/{name}"),
         }

@@ -6,6 +6,7 @@
 
 pub mod fault;
 pub mod memory;
+pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 

@@ -171,8 +171,8 @@ pub(crate) async fn answered(answer: oneshot::Receiver<Result<(), StorageError>>
 
 async fn create(shared: Arc<Shared>, new: NewTenant) -> Result<TenantRow, StorageError> {
     let NewTenant { name, record, holes, first_writes, seed } = new;
-    if name.is_empty() {
-        return Err(StorageError::Invalid("a tenant has a name".to_owned()));
+    if name.is_empty() || name.contains('\0') {
+        return Err(StorageError::Invalid("a tenant has a name, without NUL".to_owned()));
     }
     if holes.len() < shared.base.holes() {
         let (need, have) = (shared.base.holes(), holes.len());

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::base::{Base, BaseChain, BaseHash};
 use crate::cache::Budget;
 use crate::engine::memory::MemoryEngine;
+use crate::engine::postgres::PostgresEngine;
 use crate::engine::sqlite::SqliteEngine;
 use crate::engine::{Backend, Hold};
 use crate::error::StorageError;
@@ -214,7 +215,7 @@ async fn open_backend(engine: Engine) -> Result<Arc<dyn Backend>, StorageError> 
             let closing = |_| StorageError::Unavailable("the runtime is shutting down".to_owned());
             Ok(Arc::new(opened.map_err(closing)??))
         }
-        Engine::Postgres(_) => Err(StorageError::Unavailable("PostgreSQL follows".to_owned())),
+        Engine::Postgres(url) => Ok(Arc::new(PostgresEngine::open(&url).await?)),
     }
 }
 

@@ -47,7 +47,11 @@ impl Store {
         let lanes = self.shared.lanes();
         let positions = lanes.iter().map(|lane| {
             lane.feed.lock().listen();
-            lane.consumer(consumer).unwrap_or(0)
+            lane.consumer(consumer).unwrap_or_else(|| {
+                // Known from here on, so that what it has not seen is kept.
+                lane.acknowledge(consumer, Some(0), self.shared.now_ms());
+                0
+            })
         });
         let positions = positions.collect();
         Tail { shared: self.shared.clone(), consumer: consumer.to_owned(), positions, turn: 0 }

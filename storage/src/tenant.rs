@@ -380,5 +380,11 @@ pub(crate) fn check_size(set: &WriteSet, shared: &Shared) -> Result<(), StorageE
     if large || WRITE_SET_CHANGES_MAX < set.changes.len() || limits.queue_bytes_max / 2 < set.weight() {
         return Err(StorageError::TooLarge);
     }
+    // PostgreSQL's text holds no NUL, and one bad row would fail a whole batch of other people's writes.
+    let kinds = set.due_add.iter().chain(&set.due_remove).map(|due| due.kind.as_str());
+    let uids = set.owners_add.iter().chain(&set.owners_remove).map(|(uid, _)| uid.as_str());
+    if kinds.chain(uids).any(|text| text.contains('\0')) {
+        return Err(StorageError::Invalid("due kinds and owner uids hold no NUL".to_owned()));
+    }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! Contract tests: one suite, run over every engine.
 
+mod cluster;
 mod contract;
 mod faults;
 mod harness;
+mod model;
 
 use harness::Place;
 
@@ -17,6 +19,11 @@ macro_rules! suite {
         mod memory_without_cache {
             $(#[tokio::test] async fn $promise() {
                 super::contract::$promise(super::Place::memory().without_cache()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $promise() {
+                super::contract::$promise(super::Place::postgres()).await;
             })*
         }
         mod sqlite {

@@ -36,6 +36,7 @@ use kplex_tenants::TenantScope;
 use objects::{Found, Lookup, Resource};
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
+use std::borrow::Cow;
 use warm::WarmAuthn;
 
 /// Returns who a request is from, after impersonation.
@@ -63,8 +64,8 @@ async fn identify(
     headers: &HeaderMap,
 ) -> Result<User, Status> {
     let now = Timestamp::now();
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(bearer_token);
+    let header = authorization(headers);
+    let token = header.as_deref().and_then(bearer_token);
     if certificates.is_empty() && token.is_none() {
         return Ok(User::anonymous());
     }
@@ -82,12 +83,16 @@ async fn identify(
     })
 }
 
+/// Returns the `Authorization` header; bytes that are no text make a token that nobody knows, not none.
+fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()))
+}
+
 /// Returns how a control plane that nobody has changed answers somebody who is a stranger to it, so that a name that
 /// does not exist answers like one that does.
 #[must_use]
 pub fn refuse_stranger(shows_certificate: bool, headers: &HeaderMap, info: &RequestInfo, query: &str) -> Status {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if shows_certificate || header.and_then(bearer_token).is_some() {
+    if shows_certificate || authorization(headers).as_deref().and_then(bearer_token).is_some() {
         return Status::unauthorized();
     }
     let own = Layer::default();
@@ -128,6 +133,15 @@ pub async fn issue_token(
     request.issue(&found, &keys, now, &uuid::Uuid::new_v4().to_string())
 }
 
+/// Signs the token that a Secret of type `kubernetes.io/service-account-token` holds for an account.
+///
+/// # Errors
+/// The key is unusable.
+pub fn legacy_token(scope: &TenantScope, account: &Value, secret_name: &str) -> Result<String, Status> {
+    let claims = service_account::legacy_claims(account, secret_name);
+    jwt::sign(&claims, &warm::token_keys(scope.keys())).map_err(Status::internal)
+}
+
 /// Answers a TokenReview.
 ///
 /// # Errors
@@ -148,26 +162,4 @@ pub fn openid_configuration(scope: &TenantScope, keys_url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::{HeaderValue, Method};
-
-    #[test]
-    fn a_stranger_learns_nothing() {
-        let ask = |name: &'static str, value: &'static str, certificate: bool| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            let info = RequestInfo::parse(&Method::GET, "/api/v1/nodes", "");
-            let status = refuse_stranger(certificate, &headers, &info, "");
-            (status.code, status.message)
-        };
-        let anonymous = r#"nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope"#;
-        assert_eq!(ask("x", "y", false), (403, anonymous.to_owned()));
-        assert_eq!(ask("authorization", "Basic eDp5", false), (403, anonymous.to_owned()));
-        assert_eq!(ask("authorization", "Bearer x", false), (401, "Unauthorized".to_owned()));
-        assert_eq!(ask("x", "y", true).0, 401);
-        assert_eq!(ask("impersonate-group", "g", false).0, 400);
-        let users = r#"users "u" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope"#;
-        assert_eq!(ask("impersonate-user", "u", false), (403, users.to_owned()));
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ const CERTIFICATES_MAX: usize = 64;
 /// Who a token speaks for, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verified {
-    /// The identity, without `system:authenticated`.
+    /// The identity, with `system:authenticated`.
     pub user: User,
     /// The audiences of the token that were asked for.
     pub audiences: Vec<String>,
@@ -71,16 +71,16 @@ impl WarmAuthn {
     /// Says whom a client certificate names.
     pub(super) fn by_certificate(&self, scope: &TenantScope, chain: &[CertificateDer<'_>], now: i64) -> Opinion {
         let Some(leaf) = chain.first() else { return Opinion::None };
-        let known = self.certificates.get(leaf, now);
-        let verify = || {
-            ClientAuthorities::new([scope.keys().authority().certificate_der().as_ref()])
-                .and_then(|authorities| authorities.verify(chain, now))
-                .map(Arc::new)
-        };
-        match known.map_or_else(verify, Ok) {
-            Ok(certified) => {
+        if let Some(certified) = self.certificates.get(leaf, now) {
+            return opinion(&certified);
+        }
+        let authority = scope.keys().authority().certificate_der();
+        match ClientAuthorities::new([authority.as_ref()]).and_then(|authorities| authorities.verify(chain, now)) {
+            Ok(mut certified) => {
+                certified.user = certified.user.map(User::authenticated);
+                let certified = Arc::new(certified);
                 self.certificates.put(leaf, Arc::clone(&certified), certified.expiry);
-                certified.user.clone().map_or(Opinion::None, |user| Opinion::User(Box::new(user)))
+                opinion(&certified)
             }
             Err(error) => Opinion::Wrong(error.to_string()),
         }
@@ -141,6 +141,10 @@ impl WarmAuthn {
     }
 }
 
+fn opinion(certified: &Certified) -> Opinion {
+    certified.user.clone().map_or(Opinion::None, |user| Opinion::User(Box::new(user)))
+}
+
 fn may_end_tokens(key: &Key) -> bool {
     key.group().is_empty() && matches!(key.resource(), "serviceaccounts" | "secrets" | "pods" | "nodes")
 }
@@ -196,7 +200,7 @@ async fn verify_service_account(
     }
     Ok(parsed.user(token, &found, now.as_second()).map(|user| {
         let expiry = parsed.expiry().map_or(i64::MAX, |time| time.saturating_add(jwt::LEEWAY_SECONDS));
-        Verified { user, audiences, expiry, depends_on }
+        Verified { user: user.authenticated(), audiences, expiry, depends_on }
     }))
 }
 
@@ -216,7 +220,7 @@ async fn verify_bootstrap_token(
     fetch(log, lookup, &mut found).await?;
     let secret = found.get(Resource::Secret, bootstrap_token::NAMESPACE, &parsed.secret_name());
     match secret.and_then(|secret| parsed.user(secret, now)) {
-        Some(user) => Ok(Ok(Verified { user, audiences, expiry: i64::MAX, depends_on })),
+        Some(user) => Ok(Ok(Verified { user: user.authenticated(), audiences, expiry: i64::MAX, depends_on })),
         None => invalid(),
     }
 }

@@ -58,8 +58,8 @@ fn break_down(rule: &Rule) -> Vec<Rule> {
                 if rule.resource_names.is_empty() {
                     parts.push(part);
                 } else {
-                    let named = |name: &Box<str>| Rule { resource_names: one(name), ..part.clone() };
-                    parts.extend(rule.resource_names.iter().map(named));
+                    let named = |name| Rule { resource_names: one(name), ..part.clone() };
+                    parts.extend(rule.resource_names.iter().map(|name| named(name)));
                 }
             }
         }

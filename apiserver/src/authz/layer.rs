@@ -145,11 +145,14 @@ pub type Rules = Arc<[Rule]>;
 /// Objects of one kind in one namespace (or at the cluster scope) by name; `None` hides the same name in a lower layer.
 type Named<T> = BTreeMap<Box<str>, Option<T>>;
 
+/// Bindings by the name of a user or group among their subjects.
+type BySubject = HashMap<Box<str>, Vec<Arc<Binding>>>;
+
 #[derive(Default)]
 struct Bindings {
     by_name: Named<Arc<Binding>>,
-    by_user: HashMap<Box<str>, Vec<Arc<Binding>>>,
-    by_group: HashMap<Box<str>, Vec<Arc<Binding>>>,
+    by_user: BySubject,
+    by_group: BySubject,
 }
 
 /// Compiled roles and bindings of one source. The cluster scope is the namespace "".
@@ -301,11 +304,7 @@ impl Bindings {
         }
     }
 
-    fn index_of(
-        &mut self,
-        subject: &Subject,
-        namespace: &str,
-    ) -> (&mut HashMap<Box<str>, Vec<Arc<Binding>>>, Box<str>) {
+    fn index_of(&mut self, subject: &Subject, namespace: &str) -> (&mut BySubject, Box<str>) {
         match &*subject.kind {
             "Group" => (&mut self.by_group, subject.name.clone()),
             "ServiceAccount" => {

@@ -20,6 +20,7 @@ use crate::authn::User;
 use crate::http::info::{RequestInfo, Verb};
 use crate::respond;
 use attributes::{Attributes, ResourceTarget, Target};
+use kplex_machinery::selector::FieldSelector;
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
 use policy::Policy;
@@ -117,12 +118,9 @@ fn selected_name(info: &RequestInfo, query: &str) -> Option<String> {
         return None;
     }
     let (_, selector) = crate::http::query::pairs(query).find(|(key, _)| key == "fieldSelector")?;
-    let name = selector.split(',').find_map(|term| {
-        let rest = term.strip_prefix("metadata.name")?;
-        rest.strip_prefix("==").or_else(|| rest.strip_prefix('='))
-    })?;
-    // Escapes only occur in names that no object has.
-    let is_segment = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%', '\\', '=']);
+    let selector = FieldSelector::parse(&selector).ok()?;
+    let name = selector.exact("metadata.name")?;
+    let is_segment = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%']);
     is_segment.then(|| name.to_owned())
 }
 

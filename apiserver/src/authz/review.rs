@@ -9,6 +9,7 @@ use super::rule::{Rule, words_value};
 use crate::authn::user::User;
 use kplex_machinery::field_error::{FieldError, FieldErrors};
 use kplex_machinery::metadata::names::{is_qualified_name, is_valid_label_value};
+use kplex_machinery::selector::{FieldSelector, LabelSelector};
 use kplex_machinery::status::Status;
 use serde_json::{Map, Value, json};
 
@@ -260,12 +261,12 @@ fn selector_errors(asked: &Value) -> Vec<String> {
         let one_value = requirement["values"].as_array().is_some_and(|values| values.len() == 1);
         matches!(text(requirement, "operator"), "In" | "NotIn") && one_value
     };
-    let raw_is_bad = false;
+    let raw_is_bad = FieldSelector::parse(text(fields, "rawSelector")).is_err();
     errors.extend(unusable("fieldSelector", requirements(fields), good_field, raw_is_bad));
     let labels = &asked["labelSelector"];
     let good_label =
         |requirement: &Value| matches!(text(requirement, "operator"), "In" | "NotIn" | "Exists" | "DoesNotExist");
-    let raw_is_bad = false;
+    let raw_is_bad = LabelSelector::parse(text(labels, "rawSelector")).is_err();
     errors.extend(unusable("labelSelector", requirements(labels), good_label, raw_is_bad));
     errors
 }

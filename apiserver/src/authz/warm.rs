@@ -104,3 +104,6 @@ fn put(own: &mut Layer, kind: Kind, key: &Key, state: Option<&Entry>) {
         None => own.forget(kind, namespace, name),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,9 @@ impl Writer {
 
     fn members(&mut self, map: &Map<String, Value>, mut write: impl FnMut(&mut Self, &str, &Value)) {
         self.text.push(b'{');
-        for (place, (key, value)) in map.iter().enumerate() {
+        // Type first, as `codec::pack` writes it.
+        let (kind, rest): (Vec<_>, Vec<_>) = map.iter().partition(|(key, _)| *key == "apiVersion" || *key == "kind");
+        for (place, (key, value)) in kind.into_iter().chain(rest).enumerate() {
             if place > 0 {
                 self.text.push(b',');
             }

@@ -7,3 +7,8 @@ pub mod base;
 pub mod holes;
 pub mod rbac;
 pub mod reconcile;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,30 @@ mod tests {
         );
     }
 
+    /// Answers of a fresh kube-apiserver 1.35.4 to SubjectAccessReviews, drawn at random from its own rules.
+    const ANSWERS: &str = include_str!("../authz/testdata/access-1.35.tsv");
+
+    #[test]
+    fn the_base_allows_what_a_real_server_allows() {
+        let blank = |text: &'static str| if text == "-" { "" } else { text };
+        for line in ANSWERS.lines() {
+            let columns: Vec<&'static str> = line.split('\t').collect();
+            let [answer, name, groups, question] = columns.as_slice() else { panic!("four columns: {line}") };
+            let groups: Vec<&str> = blank(groups).split_whitespace().collect();
+            let words: Vec<&'static str> = question.split(' ').map(blank).collect();
+            let target = match words.as_slice() {
+                ["path", _, path] => Target::Path(path),
+                ["resource", _, group, resource, namespace, name] => {
+                    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+                    Target::Resource(ResourceTarget { namespace, group, resource, subresource, name })
+                }
+                other => panic!("a question: {other:?}"),
+            };
+            let user = User::named(name).with_groups(&groups);
+            assert_eq!(may(&user, words[1], target).0, *answer == "allowed", "{line}");
+        }
+    }
+
     #[test]
     fn a_rendered_object_is_the_bases_and_a_changed_one_is_not() {
         let shared = BaseRbac::shared();

@@ -41,7 +41,9 @@ fn encode_reply(call: &Call, reply: Reply) -> Result<Response<Body>, Status> {
         Reply::Document(code, definition, value) => {
             body(call, code, media, Bytes::from(encode::definition(accepted.media, definition, &value)?))
         }
-        Reply::List(served, page) => body(call, 200, media, Bytes::from(encode::list(accepted, &served, &page, now, query)?)),
+        Reply::List(served, page) => {
+            body(call, 200, media, Bytes::from(encode::list(accepted, &served, &page, now, query)?))
+        }
         Reply::Stream(content_type, stream) => {
             let mut response = Response::new(stream);
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -11,8 +11,8 @@ use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::metadata::generate::generate_name;
 use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
-use serde_json::Value;
 use rand::RngExt;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Creates an object.
@@ -64,14 +64,22 @@ pub async fn store(
     served.prepare_create(&mut object, &now).into_iter().for_each(|text| call.warn(text));
     for attempt in 1..=limits::NAME_RETRIES {
         match commit(call, served, operation, options, object.clone()).await {
-            Err(status) if generated && status.reason == "AlreadyExists" && attempt < limits::NAME_RETRIES => set_name(&mut object, &base),
+            Err(status) if generated && status.reason == "AlreadyExists" && attempt < limits::NAME_RETRIES => {
+                set_name(&mut object, &base)
+            }
             outcome => return outcome,
         }
     }
     Err(Status::already_exists(&served.group_resource(), codec::meta_str(&object, "name")))
 }
 
-async fn commit(call: &Call, served: &Arc<Served>, operation: Operation, options: &WriteOptions, object: Value) -> Result<Reply, Status> {
+async fn commit(
+    call: &Call,
+    served: &Arc<Served>,
+    operation: Operation,
+    options: &WriteOptions,
+    object: Value,
+) -> Result<Reply, Status> {
     let name = codec::meta_str(&object, "name").to_owned();
     for _ in 0..limits::WRITE_RETRIES {
         if let Some(reply) = try_commit(call, served, operation, options, object.clone()).await? {
@@ -108,7 +116,9 @@ async fn try_commit(
     }
     match write::insert(call, served, &key, &object, claims).await {
         Ok(entry) => Ok(Some(Reply::Entry(201, served.clone(), entry))),
-        Err(StorageError::Conflict { key: taken, current }) if taken == key => Err(exists(served, &name, current.as_ref())),
+        Err(StorageError::Conflict { key: taken, current }) if taken == key => {
+            Err(exists(served, &name, current.as_ref()))
+        }
         Err(StorageError::Conflict { .. }) => Ok(None),
         Err(error) => Err(respond::storage(error)),
     }
@@ -137,7 +147,9 @@ fn check_namespace(served: &Served, object: &mut Value, namespace: Option<&str>)
             Ok(())
         }
         None if served.namespaced => Err(Status::method_not_allowed(&served.group_resource(), "create")),
-        None if !given.is_empty() => Err(Status::bad_request("namespace may not be specified for cluster-scoped objects")),
+        None if !given.is_empty() => {
+            Err(Status::bad_request("namespace may not be specified for cluster-scoped objects"))
+        }
         None => {
             codec::metadata_mut(object).remove("namespace");
             Ok(())

@@ -73,7 +73,14 @@ pub async fn update(
     Err(Status::stale(&served.group_resource(), update.name))
 }
 
-async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old: &Value, outcome: Outcome) -> Result<Reply, StorageError> {
+async fn settle(
+    call: &Call,
+    update: &Update<'_>,
+    key: &Key,
+    entry: &Entry,
+    old: &Value,
+    outcome: Outcome,
+) -> Result<Reply, StorageError> {
     let served = update.served.clone();
     match outcome {
         Outcome::Unchanged => Ok(Reply::Entry(200, served, entry.clone())),
@@ -98,7 +105,11 @@ async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old:
 ///
 /// # Errors
 /// What `change` says; 404 when the object is absent.
-pub async fn rewrite(call: &Call, update: &Update<'_>, change: impl Fn(&mut Value) -> Result<(), Status>) -> Result<Reply, Status> {
+pub async fn rewrite(
+    call: &Call,
+    update: &Update<'_>,
+    change: impl Fn(&mut Value) -> Result<(), Status>,
+) -> Result<Reply, Status> {
     let served = update.served;
     let key = served.key(call.path()?.namespace.as_deref(), update.name);
     for _ in 0..limits::WRITE_RETRIES {
@@ -178,7 +189,16 @@ fn inherit(old: &Value, new: &mut Value) {
     let Some(from) = codec::metadata(old) else { return };
     let from = from.clone();
     let to = codec::metadata_mut(new);
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace", "resourceVersion"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "name",
+        "namespace",
+        "resourceVersion",
+    ] {
         match from.get(field) {
             Some(value) => to.insert(field.to_owned(), value.clone()),
             None => to.remove(field),
@@ -193,7 +213,14 @@ fn inherit(old: &Value, new: &mut Value) {
 }
 
 /// Records who manages which fields (KEP-555). A write that changes nothing else keeps the times too.
-pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, part: Subresource) {
+pub fn track(
+    call: &Call,
+    served: &Served,
+    options: &WriteOptions,
+    old: Option<&Value>,
+    new: &mut Value,
+    part: Subresource,
+) {
     let manager = call.field_manager(&options.field_manager);
     let now = call.timestamp();
     let reset = served.reset_fields(part);
@@ -202,7 +229,13 @@ pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&
 
 /// Describes a write to the managed-fields machinery.
 #[must_use]
-pub fn tracking<'a>(served: &'a Served, part: Subresource, manager: &'a str, now: &'a str, reset: &'a apply::Set) -> apply::Tracking<'a> {
+pub fn tracking<'a>(
+    served: &'a Served,
+    part: Subresource,
+    manager: &'a str,
+    now: &'a str,
+    reset: &'a apply::Set,
+) -> apply::Tracking<'a> {
     apply::Tracking {
         schema: served.schema(),
         node: served.node,
@@ -232,7 +265,13 @@ pub fn subresource_name(part: Subresource) -> &'static str {
 ///
 /// # Errors
 /// `Conflict` when the key exists already, and storage errors.
-pub async fn insert(call: &Call, served: &Served, key: &Key, new: &Value, claims: Claims) -> Result<Entry, StorageError> {
+pub async fn insert(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    new: &Value,
+    claims: Claims,
+) -> Result<Entry, StorageError> {
     put(call, served, key, Expect::Absent, None, new, claims).await
 }
 
@@ -279,7 +318,13 @@ async fn put(
 ///
 /// # Errors
 /// `Conflict` when the key changed meanwhile, and storage errors.
-pub async fn remove(call: &Call, served: &Served, key: &Key, revision: Revision, old: &Value) -> Result<Revision, StorageError> {
+pub async fn remove(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    revision: Revision,
+    old: &Value,
+) -> Result<Revision, StorageError> {
     let mut set = WriteSet::default();
     set.changes.push(Change { key: key.clone(), expect: Expect::At(revision), op: Op::Delete });
     index_owners(&mut set, key, Some(old), None);

@@ -1,11 +1,59 @@
 //! One set of controllers for all tenants, fed by the commit log and by due rows (D8).
+//!
+//! [`feed`] reads the log, [`route`] says whose a change is, [`queue`] holds what is to do, [`worker`] does it. Work that
+//! must outlive the process without an event is a due row ([`due`]). Controllers take the name of a thing, look at what is,
+//! and act through the request path; nothing is kept for a tenant in which nothing is to do.
+
+mod feed;
+mod route;
+mod work;
+mod queue;
+mod progress;
+mod worker;
+mod due;
+mod waiting;
+mod resync;
+mod process;
+mod resources;
+
+mod definition;
+mod namespace;
+mod account;
+mod root_certificate;
+mod collect;
 
 use crate::Controllers;
+use process::Process;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Starts the controllers.
+/// Workers of the process: they mostly wait for commits.
+const WORKERS: usize = 8;
+/// Wait before due rows are read again after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts the controllers. Whoever starts them joins the tasks after the drain.
 #[must_use]
 pub fn start(controllers: &Controllers) -> Vec<JoinHandle<()>> {
-    let _ = controllers;
-    Vec::new()
+    let process = Process::new(controllers.clone());
+    let mut tasks: Vec<JoinHandle<()>> = (0..WORKERS).map(|_| tokio::spawn(worker::run(process.clone()))).collect();
+    tasks.push(tokio::spawn(sources(process)));
+    tasks
+}
+
+/// Reads due rows, then follows the feed and the clock.
+async fn sources(process: Arc<Process>) {
+    let drain = process.controllers.shared.drain.clone();
+    let minute = loop {
+        match due::start(&process).await {
+            Ok(minute) => break minute,
+            Err(error) => tracing::warn!(%error, "read due rows failed"),
+        }
+        tokio::select! {
+            () = drain.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    };
+    tokio::join!(feed::run(process.clone()), due::run(process, minute));
 }

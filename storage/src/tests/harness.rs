@@ -26,6 +26,7 @@ pub(crate) struct Place {
 enum Kind {
     Custom(Arc<dyn Backend>),
     Sqlite(tempfile::TempDir),
+    Postgres(String),
 }
 
 impl Place {
@@ -47,6 +48,10 @@ impl Place {
         Place::new(Kind::Sqlite(tempfile::tempdir().unwrap()))
     }
 
+    pub(crate) fn postgres() -> Place {
+        Place::new(Kind::Postgres(super::cluster::database()))
+    }
+
     pub(crate) fn without_cache(mut self) -> Place {
         self.limits.cache_bytes_max = 0;
         self
@@ -55,7 +60,7 @@ impl Place {
     pub(crate) fn directory(&self) -> PathBuf {
         match &self.kind {
             Kind::Sqlite(directory) => directory.path().to_owned(),
-            Kind::Custom(_) => panic!("a memory engine has no directory"),
+            Kind::Custom(_) | Kind::Postgres(_) => panic!("only SQLite has a directory"),
         }
     }
 
@@ -67,6 +72,7 @@ impl Place {
         let engine = match &self.kind {
             Kind::Custom(backend) => Engine::Custom(backend.clone()),
             Kind::Sqlite(directory) => Engine::Sqlite(directory.path().to_owned()),
+            Kind::Postgres(url) => Engine::Postgres(url.clone()),
         };
         let now_ms = self.now_ms.clone();
         StoreOptions {

@@ -184,8 +184,10 @@ fn ensure_metadata(object: &mut Value) {
     }
     if let Some(map) = object.as_object_mut() {
         let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-        if !metadata.is_object() {
-            *metadata = Value::Object(Map::new());
+        match metadata.as_object_mut() {
+            // What removing the last of a field's items leaves.
+            Some(map) => map.retain(|_, value| !value.is_null()),
+            None => *metadata = Value::Object(Map::new()),
         }
     }
 }

@@ -114,7 +114,6 @@ impl Set {
         &self.children
     }
 
-
     /// Adds a member that is greater than all others; the caller knows the order.
     pub(super) fn push_member(&mut self, element: Element) {
         debug_assert!(self.members.last().is_none_or(|last| *last < element));

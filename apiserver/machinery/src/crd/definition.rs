@@ -7,7 +7,6 @@
 
 use super::compile::compile_schema;
 use super::defaulting;
-use super::names::{dns1035_label, dns1123_subdomain};
 use super::openapi_rules;
 use super::paths::{child, index, key};
 use super::props::Props;
@@ -15,6 +14,7 @@ use super::selectable;
 use super::structural;
 use super::{conditions, formats};
 use crate::field_error::{FieldError, FieldErrors};
+use crate::metadata::names::{is_dns1035_label as dns1035_label, is_dns1123_subdomain as dns1123_subdomain};
 use serde_json::{Map, Value, json};
 
 /// Annotation by which groups of the Kubernetes community are approved.

@@ -3,8 +3,8 @@
 //! Names are compared without dashes. A format that is not listed here is not checked, as upstream does.
 
 use super::goregex;
-use super::names::{is_dns1123_label, is_subdomain};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use crate::metadata::ip::{parse_cidr_sloppy, parse_ip_sloppy};
+use crate::metadata::names::{is_dns1123_label, is_dns1123_subdomain};
 
 const FORMATS: [&str; 27] = [
     "bsonobjectid",
@@ -46,7 +46,7 @@ pub(crate) fn matches(format: &str, text: &str) -> bool {
     match format.replace('-', "").as_str() {
         "bsonobjectid" => text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
         "byte" => is_base64(text),
-        "cidr" => is_cidr(text),
+        "cidr" => parse_cidr_sloppy(text).is_some(),
         "creditcard" => is_credit_card(text),
         "date" => is_date(text),
         "datetime" => is_date_time(text),
@@ -54,13 +54,13 @@ pub(crate) fn matches(format: &str, text: &str) -> bool {
         "email" => is_email(text),
         "hexcolor" => is_hex_color(text),
         "hostname" => is_hostname(text),
-        "ipv4" => sloppy_ipv4(text).is_some(),
-        "ipv6" => text.contains(':') && text.parse::<Ipv6Addr>().is_ok(),
+        "ipv4" => text.contains('.') && parse_ip_sloppy(text).is_some(),
+        "ipv6" => text.contains(':') && parse_ip_sloppy(text).is_some(),
         "isbn" => is_isbn10(text) || is_isbn13(text),
         "isbn10" => is_isbn10(text),
         "isbn13" => is_isbn13(text),
-        "k8slongname" => text.len() <= 253 && is_subdomain(text),
-        "k8sshortname" => text.len() <= 63 && is_dns1123_label(text),
+        "k8slongname" => is_dns1123_subdomain(text).is_empty(),
+        "k8sshortname" => is_dns1123_label(text).is_empty(),
         "mac" => is_mac(text),
         "rgbcolor" => is_rgb_color(text),
         "ssn" => text.len() == 11 && pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$", text),
@@ -84,34 +84,6 @@ fn is_base64(text: &str) -> bool {
         && text.len().is_multiple_of(4)
         && padding <= 2
         && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-}
-
-/// Parses an IPv4 address as old Go did: leading zeros are decimal.
-fn sloppy_ipv4(text: &str) -> Option<Ipv4Addr> {
-    let parts: Vec<&str> = text.split('.').collect();
-    if let Some(mapped) = text.parse::<Ipv6Addr>().ok().filter(|_| text.contains('.')) {
-        return Some(mapped.to_ipv4().unwrap_or(Ipv4Addr::UNSPECIFIED));
-    }
-    if parts.len() != 4 || !parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-    {
-        return None;
-    }
-    let numbers: Vec<u8> = parts.iter().filter_map(|part| part.parse().ok()).collect();
-    let octets: [u8; 4] = numbers.try_into().ok()?;
-    Some(Ipv4Addr::from(octets))
-}
-
-fn is_cidr(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else { return false };
-    if bits.is_empty() || bits.len() > 3 || !bits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return false;
-    }
-    let bits: u8 = bits.parse().unwrap_or(u8::MAX);
-    if address.contains(':') {
-        address.parse::<Ipv6Addr>().is_ok() && bits <= 128
-    } else {
-        sloppy_ipv4(address).is_some() && bits <= 32
-    }
 }
 
 fn is_credit_card(text: &str) -> bool {

@@ -25,13 +25,13 @@ mod strategy;
 mod structural;
 mod values;
 
-pub use compile::{Column, Compiled, CompiledVersion, Names, Scale, Scope, compile, compile_interned};
+pub use compile::{Column, Compiled, CompiledVersion, Names, Scale, Scope, compile};
 pub use definition::{
     default_definition, prepare_definition_create, prepare_definition_status_update, prepare_definition_update,
     unrecognized_formats, validate_create, validate_status_update, validate_update,
 };
 pub use intern::Interner;
-pub use names::{compare_versions, dns1035_label};
+pub use names::compare_versions;
 pub use scale::{ScaleError, scale_from_object, set_scale_replicas};
 
 #[cfg(test)]

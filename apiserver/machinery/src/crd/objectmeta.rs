@@ -3,9 +3,10 @@
 //! Coercing does to metadata what decoding into Go's `ObjectMeta` does: wrong types are errors, unknown fields are dropped
 //! and reported, zero values disappear.
 
-use super::names;
 use super::paths::{child, index, key};
 use crate::field_error::{FieldError, FieldErrors};
+use crate::metadata::names::{is_dns1035_label, name_is_path_segment};
+use crate::metadata::object_meta::{Scope, validate_object_meta};
 use crate::schema::{Kind, NodeId, Schema};
 use serde_json::{Map, Value};
 
@@ -313,7 +314,7 @@ fn embedded(map: &Map<String, Value>, path: &str, errors: &mut FieldErrors) {
                 ));
             }
             Some(Value::String(text)) if field == "kind" => {
-                let wrong = names::dns1035_label(&text.to_lowercase());
+                let wrong = is_dns1035_label(&text.to_lowercase());
                 if !wrong.is_empty() {
                     let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
                     errors.push(FieldError::invalid(path, text.as_str(), detail));
@@ -323,86 +324,20 @@ fn embedded(map: &Map<String, Value>, path: &str, errors: &mut FieldErrors) {
             Some(other) => errors.push(FieldError::invalid(path, other.clone(), "must be a string")),
         }
     }
-    if let Some(metadata) = map.get("metadata") {
+    if let Some(metadata) = map.get("metadata").filter(|metadata| metadata.is_object()) {
         embedded_metadata(metadata, &child(path, "metadata"), errors);
     }
 }
 
 fn embedded_metadata(metadata: &Value, path: &str, errors: &mut FieldErrors) {
     let text = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
-    for field in ["generateName", "name"] {
-        let name = text(field);
-        let exact = field == "name" && matches!(name, "." | "..");
-        if exact {
-            errors.push(FieldError::invalid(child(path, field), name, format!("may not be '{name}'")));
-            continue;
-        }
-        for banned in ['/', '%'] {
-            if name.contains(banned) {
-                errors.push(FieldError::invalid(child(path, field), name, format!("may not contain '{banned}'")));
-            }
-        }
-    }
-    let namespace = text("namespace");
-    if !namespace.is_empty() && (namespace.len() > 63 || !names::is_dns1123_label(namespace)) {
-        let detail = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
-                      start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
-                      validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-        errors.push(FieldError::invalid(child(path, "namespace"), namespace, detail));
-    }
-    if let Some(generation) = metadata.get("generation").and_then(Value::as_i64).filter(|&generation| generation < 0) {
-        let path = child(path, "generation");
-        errors.push(FieldError::invalid(path, generation, "must be greater than or equal to 0"));
-    }
-    for field in ["labels", "annotations"] {
-        for (name, value) in metadata.get(field).and_then(Value::as_object).into_iter().flatten() {
-            for wrong in names::qualified_name(&if field == "labels" { name.clone() } else { name.to_lowercase() }) {
-                errors.push(FieldError::invalid(child(path, field), name.as_str(), wrong));
-            }
-            if field == "labels" {
-                label_value(value.as_str().unwrap_or_default(), &child(path, field), errors);
-            }
-        }
-    }
-    for finalizer in metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten() {
-        let finalizer = finalizer.as_str().unwrap_or_default();
-        for wrong in names::qualified_name(finalizer) {
-            errors.push(FieldError::invalid(child(path, "finalizers"), finalizer, wrong));
-        }
-    }
-    owners(metadata, &child(path, "ownerReferences"), errors);
-}
-
-fn label_value(value: &str, path: &str, errors: &mut FieldErrors) {
-    if value.is_empty() {
+    let scope = if text("namespace").is_empty() { Scope::Cluster } else { Scope::Namespaced };
+    if !text("name").is_empty() {
+        errors.extend(validate_object_meta(metadata, scope, name_is_path_segment, path));
         return;
     }
-    if value.len() > 63 {
-        errors.push(FieldError::invalid(path, value, "must be no more than 63 characters"));
-    }
-    let bytes = value.as_bytes();
-    let well_formed = bytes[0].is_ascii_alphanumeric()
-        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if !well_formed {
-        let detail = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
-                      must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
-                      regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-        errors.push(FieldError::invalid(path, value, detail));
-    }
-}
-
-fn owners(metadata: &Value, path: &str, errors: &mut FieldErrors) {
-    for owner in metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten() {
-        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
-        let api_version = text("apiVersion");
-        if api_version.is_empty() || api_version.ends_with('/') {
-            errors.push(FieldError::invalid(child(path, "apiVersion"), api_version, "version must not be empty"));
-        }
-        for field in ["kind", "name", "uid"] {
-            if text(field).is_empty() {
-                errors.push(FieldError::invalid(child(path, field), "", "must not be empty"));
-            }
-        }
-    }
+    // An embedded object needs no name.
+    let mut named = metadata.clone();
+    named["name"] = Value::from("fakename");
+    errors.extend(validate_object_meta(&named, scope, name_is_path_segment, path));
 }

@@ -212,7 +212,7 @@ impl<'a> Pass<'a> {
             (Kind::Any, _) | (Kind::Boolean, Value::Bool(_)) | (Kind::Number, Value::Number(_)) => {}
             (Kind::String | Kind::IntOrString, Value::String(_)) => {}
             (Kind::Int32, Value::Number(number)) => {
-                if !number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) {
+                if number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
                     return Err(self.mismatch(&format!("number {number}"), "int32"));
                 }
             }
@@ -299,7 +299,8 @@ impl<'a> Pass<'a> {
         self.value(field.node, value)?;
         self.path.pop();
         let empty = match value {
-            Value::Array(items) => items.is_empty(),
+            // An empty list of managed fields asks to forget them; who tracks them removes it.
+            Value::Array(items) => items.is_empty() && field.name != "managedFields",
             Value::Object(map) if self.schema.node(field.node).kind == Kind::Map => map.is_empty(),
             _ => !field.pointer && field.emit == Emit::OmitEmpty && is_zero(self.schema, field.node, value),
         };

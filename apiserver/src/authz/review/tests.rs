@@ -56,6 +56,11 @@ fn selectors_are_ignored_aloud() {
         ask(json!({"requirements": [requirement("Near"), requirement("Exists")]})),
         "spec.resourceAttributes.labelSelector partially ignored due to parse error"
     );
+    assert_eq!(ask(json!({"rawSelector": "a in (b),c"})), Value::Null);
+    assert_eq!(
+        ask(json!({"rawSelector": "a in b"})),
+        "spec.resourceAttributes.labelSelector ignored due to parse error"
+    );
     assert_eq!(
         ask(json!({"requirements": [requirement("Near")]})),
         "spec.resourceAttributes.labelSelector ignored due to parse error"

@@ -1,0 +1,112 @@
+//! Things that wait for something else to go: terminating namespaces and definitions, owners deleted in the foreground.
+//!
+//! The due rows of these things, mirrored in memory: it says which deletion anybody waits for, so that the others cost
+//! nothing. Filled from the rows at the start and from the feed afterwards.
+
+use super::work::{Controller, Work};
+use kplex_storage::TenantId;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What waits, by tenant. Invariant: a tenant in it has something that waits.
+#[derive(Default)]
+pub struct Waiting {
+    // Taken alone, never across an await.
+    tenants: Mutex<BTreeMap<TenantId, Things>>,
+}
+
+#[derive(Default)]
+struct Things {
+    /// Terminating namespaces and definitions.
+    terminating: BTreeSet<(Controller, Arc<str>)>,
+    /// Owners by uid, with their storage keys.
+    owners: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Waiting {
+    /// Adds a terminating namespace or definition.
+    pub fn add(&self, work: &Work) {
+        self.tenants.lock().entry(work.tenant).or_default().terminating.insert((work.controller, work.key.clone()));
+    }
+
+    /// Removes a namespace or definition that is gone.
+    pub fn remove(&self, work: &Work) {
+        self.change(work.tenant, |things| {
+            things.terminating.remove(&(work.controller, work.key.clone()));
+        });
+    }
+
+    /// Returns whether a namespace or definition is terminating.
+    #[must_use]
+    pub fn contains(&self, work: &Work) -> bool {
+        self.tenants
+            .lock()
+            .get(&work.tenant)
+            .is_some_and(|things| things.terminating.contains(&(work.controller, work.key.clone())))
+    }
+
+    /// Adds an owner that waits for its dependents.
+    pub fn add_owner(&self, tenant: TenantId, uid: &str, key: &str) {
+        self.tenants.lock().entry(tenant).or_default().owners.insert(uid.into(), key.into());
+    }
+
+    /// Removes an owner that is gone.
+    pub fn remove_owner(&self, tenant: TenantId, uid: &str) {
+        self.change(tenant, |things| {
+            things.owners.remove(uid);
+        });
+    }
+
+    /// Returns the storage key of an owner that waits.
+    #[must_use]
+    pub fn owner(&self, tenant: TenantId, uid: &str) -> Option<Arc<str>> {
+        self.tenants.lock().get(&tenant)?.owners.get(uid).cloned()
+    }
+
+    /// Returns whether nothing waits in a tenant; the quick answer for most events.
+    #[must_use]
+    pub fn is_idle(&self, tenant: TenantId) -> bool {
+        !self.tenants.lock().contains_key(&tenant)
+    }
+
+    /// Returns the tenants in which something waits.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.tenants.lock().keys().copied().collect()
+    }
+
+    /// Forgets a tenant that is gone.
+    pub fn forget(&self, tenant: TenantId) {
+        let gone = self.tenants.lock().remove(&tenant);
+        drop(gone);
+    }
+
+    fn change(&self, tenant: TenantId, change: impl FnOnce(&mut Things)) {
+        let mut tenants = self.tenants.lock();
+        let Some(things) = tenants.get_mut(&tenant) else { return };
+        change(things);
+        if things.terminating.is_empty() && things.owners.is_empty() {
+            tenants.remove(&tenant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_for_a_tenant_in_which_nothing_waits() {
+        let (waiting, tenant) = (Waiting::default(), TenantId::new(1));
+        let work = Work::new(tenant, Controller::Namespace, "a");
+        waiting.add(&work);
+        waiting.add_owner(tenant, "uid", "apps/deployments/a/b");
+        assert!(waiting.contains(&work));
+        assert_eq!(waiting.owner(tenant, "uid").as_deref(), Some("apps/deployments/a/b"));
+        waiting.remove(&work);
+        assert!(!waiting.is_idle(tenant));
+        waiting.remove_owner(tenant, "uid");
+        assert!(waiting.is_idle(tenant));
+    }
+}

@@ -1,0 +1,140 @@
+//! What there is to do: a controller, a tenant and the name of the thing to look at.
+//!
+//! A piece of work carries no hint about what happened; whoever does it looks at what is (style rule 46).
+
+use kplex_storage::TenantId;
+use std::sync::Arc;
+
+/// The controllers, by the name under which their work is kept in due rows. The names are on disk: they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Controller {
+    /// Names, establishes and removes CustomResourceDefinitions. Key: the name.
+    Definition,
+    /// Empties terminating namespaces. Key: the name.
+    Namespace,
+    /// Keeps the default service account. Key: the namespace.
+    DefaultAccount,
+    /// Keeps `kube-root-ca.crt`. Key: the namespace.
+    RootCertificate,
+    /// Decides whether an object with owners stays, and lets owners go that wait. Key: the object's storage key.
+    Collect,
+    /// Visits the dependents of an object that is gone. Key: its uid, a slash, its storage key.
+    OwnerGone,
+    /// Fills and removes token Secrets. Key: namespace, a slash, the Secret's name.
+    TokenSecret,
+    /// Looks at the token Secrets of a service account. Key: namespace, a slash, the account's name.
+    AccountTokens,
+    /// Approves, signs and removes certificate signing requests. Key: the name.
+    Certificate,
+    /// Gathers the rules of aggregated cluster roles. Key: empty.
+    Aggregation,
+    /// Signs `cluster-info`. Key: empty.
+    BootstrapSigner,
+    /// Removes bootstrap tokens that have expired. Key: the Secret's name.
+    BootstrapToken,
+    /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
+    Protection,
+    /// Counts what a namespace uses. Key: the namespace.
+    Quota,
+    /// Restores base objects that upstream would restore. Key: the object's storage key.
+    BaseObject,
+    /// Removes events after their time. Key: the object's storage key.
+    EventExpiry,
+}
+
+impl Controller {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Definition,
+        Self::Namespace,
+        Self::DefaultAccount,
+        Self::RootCertificate,
+        Self::Collect,
+        Self::OwnerGone,
+        Self::TokenSecret,
+        Self::AccountTokens,
+        Self::Certificate,
+        Self::Aggregation,
+        Self::BootstrapSigner,
+        Self::BootstrapToken,
+        Self::Protection,
+        Self::Quota,
+        Self::BaseObject,
+        Self::EventExpiry,
+    ];
+
+    /// Returns the name that due rows carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Definition => "definition",
+            Self::Namespace => "namespace",
+            Self::DefaultAccount => "default-account",
+            Self::RootCertificate => "root-certificate",
+            Self::Collect => "collect",
+            Self::OwnerGone => "owner-gone",
+            Self::TokenSecret => "token-secret",
+            Self::AccountTokens => "account-tokens",
+            Self::Certificate => "certificate",
+            Self::Aggregation => "aggregation",
+            Self::BootstrapSigner => "bootstrap-signer",
+            Self::BootstrapToken => "bootstrap-token",
+            Self::Protection => "protection",
+            Self::Quota => "quota",
+            Self::BaseObject => "base-object",
+            Self::EventExpiry => "event-expiry",
+        }
+    }
+
+    /// Returns the controller of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|controller| controller.name() == name)
+    }
+}
+
+/// One thing for one controller to look at in one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Work {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Who looks.
+    pub controller: Controller,
+    /// At what.
+    pub key: Arc<str>,
+}
+
+impl Work {
+    /// Returns a piece of work.
+    #[must_use]
+    pub fn new(tenant: TenantId, controller: Controller, key: &str) -> Self {
+        Self { tenant, controller, key: key.into() }
+    }
+
+    /// Returns the key of the due row that keeps this work over a crash.
+    #[must_use]
+    pub fn row_key(&self) -> Vec<u8> {
+        format!("{}\0{}", self.controller.name(), self.key).into_bytes()
+    }
+
+    /// Reads [`Work::row_key`] back.
+    #[must_use]
+    pub fn from_row_key(tenant: TenantId, key: &[u8]) -> Option<Self> {
+        let (controller, key) = std::str::from_utf8(key).ok()?.split_once('\0')?;
+        Some(Self::new(tenant, Controller::from_name(controller)?, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_work_survives_in_a_due_row() {
+        for controller in Controller::ALL {
+            let work = Work::new(TenantId::new(7), controller, "a/b");
+            assert_eq!(Work::from_row_key(TenantId::new(7), &work.row_key()), Some(work));
+        }
+        assert_eq!(Work::from_row_key(TenantId::new(7), b"nobody\0x"), None);
+    }
+}
