@@ -106,6 +106,15 @@ pub fn validate_binding(binding: &Value) -> FieldErrors {
     errors
 }
 
+/// Validates the addresses and address families of a service, which must make sense before addresses are allocated.
+#[must_use]
+pub fn service_addresses(new: &Value, old: Option<&Value>) -> FieldErrors {
+    let mut errors = FieldErrors::new();
+    let before = old.map(At::root);
+    service::addresses(&At::root(new), before.as_ref(), &mut errors);
+    errors
+}
+
 /// Rules for whole objects; `old` is what they replace.
 fn whole(gvk: Gvk<'_>, root: &At, old: Option<&At>, errors: &mut FieldErrors) {
     match gvk.group {
