@@ -54,9 +54,8 @@ fn not_decoded(served: &Served, error: &str) -> Status {
 
 /// Checks apiVersion and kind against what the path serves; fills them in where they are missing.
 fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
-    let (api_version, kind) = decode::type_meta(value).map_err(|error| {
-        Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-    })?;
+    let (api_version, kind) = decode::type_meta(value)
+        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
     if !api_version.is_empty() && api_version != served.api_version {
         return Err(Status::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -80,7 +79,13 @@ fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
 ///
 /// # Errors
 /// 400 for wrong types, and for dropped fields under `Strict`.
-pub fn conform(call: &Call, served: &Served, value: &mut Value, mut findings: Findings, validation: FieldValidation) -> Result<(), Status> {
+pub fn conform(
+    call: &Call,
+    served: &Served,
+    value: &mut Value,
+    mut findings: Findings,
+    validation: FieldValidation,
+) -> Result<(), Status> {
     findings.extend(served.conform(value)?);
     for text in served.judge(&findings, validation)? {
         call.warn(text);
@@ -93,7 +98,10 @@ pub fn conform(call: &Call, served: &Served, value: &mut Value, mut findings: Fi
 /// # Errors
 /// 415 for an unknown content type, 400 for what does not decode.
 pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &[u8]) -> Result<Value, Status> {
-    let node = api.definition(definition).map(|definition| definition.node).ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
+    let node = api
+        .definition(definition)
+        .map(|definition| definition.node)
+        .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
     let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
         Media::Protobuf => protobuf(&api.schema, node, bytes)?,
         media => text(media, bytes).map_err(Status::bad_request)?.0,

@@ -39,7 +39,11 @@ impl Waiting {
 
     /// Returns whether a namespace or definition is terminating.
     #[must_use]
+<<<<<<< HEAD
+    pub fn contains(&self, work: &Work) -> bool {
+=======
     pub(crate) fn contains(&self, work: &Work) -> bool {
+>>>>>>> controllers
         self.tenants
             .lock()
             .get(&work.tenant)

@@ -48,7 +48,8 @@ fn padding_offset(bytes: &[u8], at: usize, filled: usize) -> usize {
         0 | 1 => at,
         2 => match rest.next() {
             None => bytes.len(),
-            Some(second) if bytes[second] != b'=' => second,
+            // Go points at the byte before the one that should have been padding.
+            Some(second) if bytes[second] != b'=' => second - 1,
             Some(_) => rest.next().unwrap_or(bytes.len()),
         },
         _ => rest.next().unwrap_or(bytes.len()),

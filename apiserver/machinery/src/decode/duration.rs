@@ -1,6 +1,6 @@
 //! Go durations, such as `1h30m0s`.
 
-use crate::field_error::go_quote;
+use super::time::quote;
 
 /// Nanoseconds of a unit.
 fn unit_nanos(unit: &str) -> Option<i128> {
@@ -20,7 +20,7 @@ fn unit_nanos(unit: &str) -> Option<i128> {
 /// # Errors
 /// Returns Go's message.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", go_quote(text));
+    let invalid = || format!("time: invalid duration {}", quote(text));
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -47,16 +47,16 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
+        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse::<i64>().map_err(|_| invalid())?.into() };
         let unit_len = rest.bytes().position(|byte| byte == b'.' || byte.is_ascii_digit()).unwrap_or(rest.len());
         let (unit, tail) = rest.split_at(unit_len);
         rest = tail;
         if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {}", go_quote(text)));
+            return Err(format!("time: missing unit in duration {}", quote(text)));
         }
         let Some(nanos) = unit_nanos(unit) else {
-            return Err(format!("time: unknown unit {} in duration {}", go_quote(unit), go_quote(text)));
+            return Err(format!("time: unknown unit {} in duration {}", quote(unit), quote(text)));
         };
-        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse::<i64>().map_err(|_| invalid())?.into() };
         total += whole * nanos;
         // Eighteen digits say more than a nanosecond of any unit.
         let fraction = &fraction[..fraction.len().min(18)];

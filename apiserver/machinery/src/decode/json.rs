@@ -23,6 +23,8 @@ enum Shape {
 struct Finding {
     kind: &'static str,
     path: String,
+    /// The path starts with an index, before which no dot comes.
+    indexed: bool,
 }
 
 struct Parser<'a> {
@@ -108,6 +110,14 @@ impl Parser<'_> {
         })
     }
 
+    /// Like [`Self::unexpected`] within a number, a literal or an escape, where Go's scanner takes the end for a space.
+    fn unexpected_in_token(&self, context: &str) -> DecodeError {
+        if self.at < self.bytes.len() {
+            return self.unexpected(context);
+        }
+        self.syntax(format!("invalid character ' ' {context}"))
+    }
+
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.bytes.get(self.at) {
             self.at += 1;
@@ -138,7 +148,7 @@ impl Parser<'_> {
     fn literal(&mut self, word: &str, value: Value) -> Result<Value, DecodeError> {
         for wanted in word.bytes() {
             if self.peek() != Some(wanted) {
-                return Err(self.unexpected(&format!("in literal {word} (expecting {})", quote_byte(wanted))));
+                return Err(self.unexpected_in_token(&format!("in literal {word} (expecting {})", quote_byte(wanted))));
             }
             self.at += 1;
         }
@@ -147,7 +157,7 @@ impl Parser<'_> {
 
     fn digits(&mut self, context: &str) -> Result<(), DecodeError> {
         if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            return Err(self.unexpected(context));
+            return Err(self.unexpected_in_token(context));
         }
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
@@ -248,7 +258,7 @@ impl Parser<'_> {
                 out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
                 return Ok(());
             }
-            _ => return Err(self.unexpected("in string escape code")),
+            _ => return Err(self.unexpected_in_token("in string escape code")),
         };
         out.push(plain);
         self.at += 1;
@@ -279,7 +289,7 @@ impl Parser<'_> {
         for _ in 0..4 {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
             let Some(digit) = digit else {
-                return Err(self.unexpected("in \\u hexadecimal character escape"));
+                return Err(self.unexpected_in_token("in \\u hexadecimal character escape"));
             };
             code = code * 16 + digit;
             self.at += 1;
@@ -304,10 +314,7 @@ impl Parser<'_> {
         loop {
             let before = self.findings.len();
             items.push(self.value(item_shape, depth)?);
-            self.prefix(before, |path| {
-                let index = items.len() - 1;
-                if path.starts_with('[') { format!("[{index}]{path}") } else { format!("[{index}].{path}") }
-            });
+            self.prefix(before, true, || format!("[{}]", items.len() - 1));
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -321,9 +328,12 @@ impl Parser<'_> {
         }
     }
 
-    fn prefix(&mut self, from: usize, join: impl Fn(&str) -> String) {
+    /// Puts a step before the paths of the findings since `from`.
+    fn prefix(&mut self, from: usize, indexed: bool, step: impl Fn() -> String) {
         for finding in &mut self.findings[from..] {
-            finding.path = join(&finding.path);
+            let dot = if finding.indexed { "" } else { "." };
+            finding.path = format!("{}{dot}{}", step(), finding.path);
+            finding.indexed = indexed;
         }
     }
 
@@ -387,14 +397,10 @@ impl Parser<'_> {
             let before = self.findings.len();
             let (field_shape, known) = self.field_shape(shape, &key);
             let value = self.value(field_shape, depth)?;
-            if self.findings.len() > before {
-                self.prefix(before, |path| {
-                    if path.starts_with('[') { format!("{key}{path}") } else { format!("{key}.{path}") }
-                });
-            }
+            self.prefix(before, false, || key.clone());
             if reports && (!known || map.contains_key(&key)) && self.findings.len() < 10 * FINDINGS_MAX {
                 let kind = if known { DUPLICATE } else { UNKNOWN };
-                self.findings.insert(before, Finding { kind, path: key.clone() });
+                self.findings.insert(before, Finding { kind, path: key.clone(), indexed: false });
             }
             map.insert(key, value);
             self.skip_space();

@@ -42,6 +42,9 @@ fn json_errors_read_like_go() {
         (r#""\x""#, "invalid character 'x' in string escape code"),
         (r#""\u00gg""#, "invalid character 'g' in \\u hexadecimal character escape"),
         ("'a'", r"invalid character '\'' looking for beginning of value"),
+        ("nul", "invalid character ' ' in literal null (expecting 'l')"),
+        ("-", "invalid character ' ' in numeric literal"),
+        ("\"\\", "invalid character ' ' in string escape code"),
         ("1e999", "json: cannot unmarshal number 1e999 into Go value of type float64"),
     ] {
         assert_eq!(read(text), Err(wanted.to_owned()), "{text}");
@@ -50,9 +53,10 @@ fn json_errors_read_like_go() {
 
 #[test]
 fn duplicate_fields_are_reported_with_their_path() {
-    let (value, texts) = read(r#"{"a":1,"b":[{"c":1,"c":2,"c":3}],"a":{"d":0,"d":1}}"#).unwrap();
-    assert_eq!(value, json!({"a": {"d": 1}, "b": [{"c": 3}]}));
-    assert_eq!(texts, [r#"duplicate field "b[0].c""#, r#"duplicate field "a""#, r#"duplicate field "a.d""#]);
+    let (value, texts) = read(r#"{"a":1,"b":[{"c":1,"c":2,"c":3}],"a":{"d":0,"d":1,"[x":{"e":0,"e":0}}}"#).unwrap();
+    assert_eq!(value, json!({"a": {"d": 1, "[x": {"e": 0}}, "b": [{"c": 3}]}));
+    let wanted = ["b[0].c", "a", "a.d", "a.[x.e"].map(|path| format!("duplicate field \"{path}\""));
+    assert_eq!(texts, wanted);
 }
 
 #[test]
@@ -243,8 +247,15 @@ fn wrong_types_are_told_in_the_words_of_go() {
             json!({"micro": "2020-01-01T00:00:00Z"}),
             r#"parsing time "2020-01-01T00:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#,
         ),
+        (
+            json!({"int": "x", "quantity": "x"}),
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (json!({"int": "x", "labels": 1}), "json: cannot unmarshal string into Go struct field Root.int of type int32"),
         (json!({"duration": "1"}), r#"time: missing unit in duration "1""#),
         (json!({"bytes": "x"}), "illegal base64 data at input byte 0"),
+        (json!({"bytes": "YQ=*="}), "illegal base64 data at input byte 2"),
+        (json!({"duration": "1ä"}), r#"time: unknown unit "\xc3\xa4" in duration "1\xc3\xa4""#),
         (json!({"bytes": "YWJj*"}), "illegal base64 data at input byte 4"),
     ] {
         let error = conform(&schema, root, &mut document.clone()).unwrap_err();
@@ -293,4 +304,14 @@ fn type_meta_of_any_document() {
     assert_eq!(type_meta(&json!({})), Ok(("", "")));
     let text = "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string";
     assert_eq!(type_meta(&json!({"kind": 5})), Err(text.to_owned()));
+}
+
+#[test]
+fn embedded_structs_show_in_errors_about_types() {
+    let api = crate::api::Api::builtin();
+    let pod = api.node_of_kind("", "v1", "Pod").unwrap();
+    let mut document = json!({"spec": {"volumes": [{"name": "x", "emptyDir": {"sizeLimit": null, "medium": 5}}]}});
+    let error = conform(&api.schema, pod, &mut document).unwrap_err();
+    let wanted = "json: cannot unmarshal number into Go struct field EmptyDirVolumeSource.spec.volumes.VolumeSource.emptyDir.medium of type string";
+    assert_eq!(error.message, wanted);
 }

@@ -1,7 +1,5 @@
 //! RFC 3339 times as Go reads and writes them.
 
-use crate::field_error::go_quote;
-
 /// Layout of `metav1.Time`.
 const SECONDS: &str = "2006-01-02T15:04:05Z07:00";
 /// Layout of `metav1.MicroTime`.
@@ -23,6 +21,20 @@ pub(super) struct Instant {
     pub(super) micros: u32,
 }
 
+/// Quotes as Go's time package does: byte by byte, with everything that is not ASCII escaped.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            0x20..0x80 => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push('"');
+    out
+}
+
 struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
@@ -31,12 +43,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn cannot(&self, wanted: &str) -> String {
-        let (text, rest) = (go_quote(self.text), go_quote(self.rest));
-        format!("parsing time {text} as {}: cannot parse {rest} as {}", go_quote(self.layout), go_quote(wanted))
+        let (text, rest) = (quote(self.text), quote(self.rest));
+        format!("parsing time {text} as {}: cannot parse {rest} as {}", quote(self.layout), quote(wanted))
     }
 
     fn out_of_range(&self, what: &str) -> String {
-        format!("parsing time {}: {what} out of range", go_quote(self.text))
+        format!("parsing time {}: {what} out of range", quote(self.text))
     }
 
     fn skip(&mut self, literal: char) -> Result<(), String> {
@@ -181,7 +193,7 @@ pub(super) fn parse(text: &str, precision: Precision) -> Result<Instant, String>
     }
     let offset = reader.zone()?;
     if !reader.rest.is_empty() {
-        return Err(format!("parsing time {}: extra text: {}", go_quote(text), go_quote(reader.rest)));
+        return Err(format!("parsing time {}: extra text: {}", quote(text), quote(reader.rest)));
     }
     if day < 1 || day > days_in_month(year, month) {
         return Err(reader.out_of_range("day"));

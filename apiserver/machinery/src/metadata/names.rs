@@ -26,6 +26,12 @@ pub fn max_len_error(length: usize) -> String {
     format!("must be no more than {length} characters")
 }
 
+/// Returns `must be no more than N bytes`, as upstream's newer rules say.
+#[must_use]
+pub fn max_bytes_error(length: usize) -> String {
+    format!("must be no more than {length} bytes")
+}
+
 /// Returns `must be between LOW and HIGH, inclusive`.
 #[must_use]
 pub fn inclusive_range_error(low: i64, high: i64) -> String {
@@ -85,9 +91,13 @@ pub fn is_dns1123_label(value: &str) -> Vec<String> {
 /// Checks a DNS subdomain (RFC 1123).
 #[must_use]
 pub fn is_dns1123_subdomain(value: &str) -> Vec<String> {
+    subdomain_errors(value, max_len_error)
+}
+
+fn subdomain_errors(value: &str, too_long: fn(usize) -> String) -> Vec<String> {
     let mut errors = Vec::new();
     if value.len() > SUBDOMAIN_LENGTH_MAX {
-        errors.push(max_len_error(SUBDOMAIN_LENGTH_MAX));
+        errors.push(too_long(SUBDOMAIN_LENGTH_MAX));
     }
     if !subdomain_matches(value) {
         let text = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
@@ -172,13 +182,14 @@ pub fn is_qualified_name(value: &str) -> Vec<String> {
         if first.is_empty() {
             errors.push("prefix part must be non-empty".to_owned());
         } else {
-            errors.extend(is_dns1123_subdomain(first).into_iter().map(|text| format!("prefix part {text}")));
+            let texts = subdomain_errors(first, max_bytes_error);
+            errors.extend(texts.into_iter().map(|text| format!("prefix part {text}")));
         }
     }
     if name.is_empty() {
         errors.push("name part must be non-empty".to_owned());
     } else if name.len() > LABEL_LENGTH_MAX {
-        errors.push(format!("name part {}", max_len_error(LABEL_LENGTH_MAX)));
+        errors.push(format!("name part {}", max_bytes_error(LABEL_LENGTH_MAX)));
     }
     if !key_name_matches(name) {
         errors.push(format!("name part {}", regex_error(LABEL_KEY_TEXT, LABEL_KEY_FMT, &examples)));
@@ -191,7 +202,7 @@ pub fn is_qualified_name(value: &str) -> Vec<String> {
 pub fn is_valid_label_value(value: &str) -> Vec<String> {
     let mut errors = Vec::new();
     if value.len() > LABEL_LENGTH_MAX {
-        errors.push(max_len_error(LABEL_LENGTH_MAX));
+        errors.push(max_bytes_error(LABEL_LENGTH_MAX));
     }
     if !value.is_empty() && !key_name_matches(value) {
         let text = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
@@ -487,6 +498,7 @@ mod tests {
                 ("A/b", "prefix part a lowercase RFC 1123 subdomain"),
                 ("a/b/c", "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"),
                 ("-a", "name part must consist of alphanumeric characters"),
+                (&"a".repeat(64), "name part must be no more than 63 bytes"),
             ],
         );
         check(

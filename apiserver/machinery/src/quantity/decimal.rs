@@ -12,9 +12,6 @@ pub(super) struct Decimal {
     pub(super) scale: i32,
 }
 
-/// Most decimal digits of an `i128` for which any power of ten of that length still fits.
-const DIGITS_MAX: u32 = 38;
-
 fn pow10(exponent: u32) -> Option<i128> {
     10i128.checked_pow(exponent)
 }
@@ -109,11 +106,11 @@ impl Decimal {
 
     /// Compares absolute values that have the same magnitude.
     fn compare_digits(&self, other: &Self) -> Ordering {
-        let align = |value: &Self| -> u128 {
-            let digits = value.mantissa.unsigned_abs();
-            let missing = DIGITS_MAX - digits.checked_ilog10().unwrap_or(0);
-            digits.saturating_mul(10u128.pow(missing))
-        };
+        let digits = |value: &Self| value.mantissa.unsigned_abs().checked_ilog10().unwrap_or(0);
+        let most = digits(self).max(digits(other));
+        // What does not fit is larger than any mantissa.
+        let align =
+            |value: &Self| value.mantissa.unsigned_abs().saturating_mul(10u128.saturating_pow(most - digits(value)));
         align(self).cmp(&align(other))
     }
 

@@ -44,6 +44,9 @@ fn canonical_forms() {
         ("3000m", "3"),
         ("123456789012345678901234567890", "123456789012345678901234567890"),
         ("0.001Ki", "1024m"),
+        ("-49.91Pi", "-56193664350515363840m"),
+        ("+", "0"),
+        ("0Ei", "0"),
     ] {
         check(text, wanted);
     }
@@ -58,6 +61,7 @@ fn malformed_texts() {
         ("1 Gi", ParseError::Format),
         ("1.2.3", ParseError::Format),
         ("--1", ParseError::Suffix),
+        ("Ei", ParseError::Numeric),
         ("1i", ParseError::Suffix),
         ("1e", ParseError::Suffix),
         ("1mm", ParseError::Suffix),

@@ -16,6 +16,8 @@ struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     suffix: &'a str,
+    /// There is no digit at all.
+    blank: bool,
 }
 
 fn leading(text: &str, class: impl Fn(u8) -> bool) -> (&str, &str) {
@@ -29,7 +31,7 @@ fn split(text: &str) -> Result<Parts<'_>, ParseError> {
         Some(b'+') => (true, &text[1..]),
         _ => (true, text),
     };
-    let (_, rest) = leading(rest, |byte| byte == b'0');
+    let (zeros, rest) = leading(rest, |byte| byte == b'0');
     let (whole, rest) = leading(rest, |byte| byte.is_ascii_digit());
     let (fraction, suffix) = match rest.strip_prefix('.') {
         Some(rest) => leading(rest, |byte| byte.is_ascii_digit()),
@@ -40,7 +42,8 @@ fn split(text: &str) -> Result<Parts<'_>, ParseError> {
     if !tail.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(ParseError::Format);
     }
-    Ok(Parts { positive, whole: if whole.is_empty() { "0" } else { whole }, fraction, suffix })
+    let blank = zeros.is_empty() && whole.is_empty() && fraction.is_empty();
+    Ok(Parts { positive, whole: if whole.is_empty() { "0" } else { whole }, fraction, suffix, blank })
 }
 
 /// Returns base, exponent and format of a suffix.
@@ -140,6 +143,9 @@ pub(super) fn parse(text: &str) -> Result<Quantity, ParseError> {
         amount = amount.mul(1i64 << exponent);
     }
     if kept.is_none() {
+        if parts.blank {
+            return Err(ParseError::Numeric);
+        }
         amount = amount.round_up(NANO);
         let max = Decimal::new(i128::from(i64::MAX), 0);
         if format == Format::BinarySi && amount.compare(&max) == Ordering::Greater {

@@ -97,7 +97,10 @@ impl FieldSelector {
             let (field, rest) = part.split_at(at);
             let negated = rest.starts_with('!');
             let value = rest.strip_prefix("!=").or_else(|| rest.strip_prefix("==")).unwrap_or_else(|| &rest[1..]);
-            requirements.push(FieldRequirement { field: field.to_owned(), negated, value: unescape_value(value)? });
+            let value = unescape_value(value)?;
+            if !field.is_empty() || !value.is_empty() {
+                requirements.push(FieldRequirement { field: field.to_owned(), negated, value });
+            }
         }
         Ok(Self { requirements })
     }

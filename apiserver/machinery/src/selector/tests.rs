@@ -114,6 +114,7 @@ fn field_selectors() {
         ("a!=", Ok("a!=")),
         (r"a=x\,y\=\\", Ok(r"a=x\,y\=\\")),
         (",a=1,", Ok("a=1")),
+        ("=,!=b", Ok("!=b")),
         ("a", Err("invalid selector: 'a'; can't understand 'a'")),
         ("a=b=c", Err("invalid field selector: unescaped character in value: 61")),
         (r"a=\x", Err(r"invalid field selector: invalid escape sequence: \x")),
