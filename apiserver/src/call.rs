@@ -37,7 +37,14 @@ pub struct Call {
 impl Call {
     /// Puts a request together.
     #[must_use]
-    pub fn new(scope: TenantScope, shared: Arc<Shared>, user: User, info: RequestInfo, query: String, headers: HeaderMap) -> Self {
+    pub fn new(
+        scope: TenantScope,
+        shared: Arc<Shared>,
+        user: User,
+        info: RequestInfo,
+        query: String,
+        headers: HeaderMap,
+    ) -> Self {
         Self {
             scope,
             shared,
@@ -73,8 +80,14 @@ impl Call {
             path.namespace = namespace;
             path.name = Some(name.to_owned());
         }
-        let mut call =
-            Self::new(self.scope.clone(), self.shared.clone(), self.user.clone(), info, String::new(), self.headers.clone());
+        let mut call = Self::new(
+            self.scope.clone(),
+            self.shared.clone(),
+            self.user.clone(),
+            info,
+            String::new(),
+            self.headers.clone(),
+        );
         call.now = self.now;
         call
     }

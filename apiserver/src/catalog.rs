@@ -75,7 +75,13 @@ pub async fn find(call: &Call, path: &ResourcePath) -> Result<Option<Arc<Served>
 ///
 /// # Errors
 /// 503 when the definitions can't be read.
-pub async fn resolve(scope: &TenantScope, interner: &Arc<Interner>, group: &str, version: &str, plural: &str) -> Result<Option<Arc<Served>>, Status> {
+pub async fn resolve(
+    scope: &TenantScope,
+    interner: &Arc<Interner>,
+    group: &str,
+    version: &str,
+    plural: &str,
+) -> Result<Option<Arc<Served>>, Status> {
     let key = (group.to_owned(), version.to_owned(), plural.to_owned());
     if let Some(served) = builtin().get(&key) {
         return Ok(Some(served.clone()));

@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::catalog;
 use crate::http::info::Verb;
 use crate::http::negotiate::{self, Offer};
+use crate::openapi;
 use crate::verbs::reply::Reply;
 use bytes::Bytes;
 use http::header::{ACCEPT, IF_NONE_MATCH};
@@ -29,20 +30,26 @@ pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] => discover(call, &segments).await,
+        ["openapi", "v2"] => openapi::v2(call).await.map(Some),
+        ["openapi", "v3"] => openapi::index(call).await.map(Some),
+        ["openapi", "v3", ..] => openapi::v3(call, &path["/openapi/v3/".len()..]).await,
         [""] | [] => Ok(Some(root(call).await?)),
         [".well-known", "openid-configuration"] => {
             let keys_url = format!("{}/openid/v1/jwks", call.scope.keys().issuer());
             let text = authn::openid_configuration(&call.scope, &keys_url);
             Ok(Some(Reply::Bytes(200, JSON, Bytes::from(text))))
         }
-        ["openid", "v1", "jwks"] => Ok(Some(Reply::Bytes(200, "application/jwk-set+json", Bytes::from(call.scope.keys().jwks())))),
+        ["openid", "v1", "jwks"] => {
+            Ok(Some(Reply::Bytes(200, "application/jwk-set+json", Bytes::from(call.scope.keys().jwks()))))
+        }
         _ => Ok(None),
     }
 }
 
 async fn discover(call: &Call, segments: &[&str]) -> Result<Option<Reply>, Status> {
     let custom = catalog::custom(&call.scope, &call.shared.interner).await?;
-    let definitions = custom.definitions.iter().map(|found| Custom { definition: &found.compiled, terminating: found.terminating });
+    let definitions =
+        custom.definitions.iter().map(|found| Custom { definition: &found.compiled, terminating: found.terminating });
     let discovery = Discovery::new(Api::builtin(), definitions);
     if segments.len() == 1 && wants_aggregated(call) {
         let document = if segments[0] == "api" { discovery.aggregated_core() } else { discovery.aggregated_groups() };
@@ -77,7 +84,8 @@ fn meta(definition: &str) -> &'static str {
 
 /// Clients list the aggregated form with its exact parameters; a bare wildcard gets the legacy one.
 fn wants_aggregated(call: &Call) -> bool {
-    let clauses = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    let clauses =
+        call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     for clause in clauses {
         let mut parts: Vec<&str> = clause.split(';').map(str::trim).collect();
         let media = parts.remove(0);
@@ -93,12 +101,18 @@ fn wants_aggregated(call: &Call) -> bool {
 }
 
 fn tagged(call: &Call, document: Document) -> Reply {
-    let known = call.headers.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == document.etag)));
     let headers = vec![("etag", document.etag), ("vary", "Accept".to_owned()), ("cache-control", "public".to_owned())];
-    if known {
+    if is_known(call, &headers[0].1) {
         return Reply::Tagged(304, discovery::AGGREGATED, Bytes::new(), headers);
     }
     Reply::Tagged(200, discovery::AGGREGATED, Bytes::from(document.bytes), headers)
+}
+
+/// Whether the client has a document with this entity tag already.
+#[must_use]
+pub fn is_known(call: &Call, etag: &str) -> bool {
+    let tags = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|tags| tags.split(',')).any(|tag| tag.trim() == etag)
 }
 
 /// Address that clients use, as `/api` tells it.
@@ -109,9 +123,23 @@ fn address(call: &Call) -> String {
 /// `/`: the paths that are served.
 async fn root(call: &Call) -> Result<Reply, Status> {
     let custom = catalog::custom(&call.scope, &call.shared.interner).await?;
-    let mut paths: Vec<String> = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut paths: Vec<String> = [
+        "/.well-known/openid-configuration",
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/readyz",
+        "/version",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let served = catalog::builtin().values().chain(custom.served());
     for served in served.filter(|served| !served.group.is_empty()) {
         paths.push(format!("/apis/{}", served.group));
@@ -119,6 +147,7 @@ async fn root(call: &Call) -> Result<Reply, Status> {
     }
     paths.sort();
     paths.dedup();
-    let bytes = serde_json::to_vec_pretty(&serde_json::json!({"paths": paths})).map_err(|error| Status::internal(error.to_string()))?;
+    let bytes = serde_json::to_vec_pretty(&serde_json::json!({"paths": paths}))
+        .map_err(|error| Status::internal(error.to_string()))?;
     Ok(Reply::Bytes(200, JSON, Bytes::from(bytes)))
 }

@@ -86,7 +86,9 @@ pub fn document(media: Media, typed: &Typed<'_>, value: &Value) -> Result<Vec<u8
 }
 
 fn yaml(value: &Value) -> Result<Vec<u8>, Status> {
-    serde_saphyr::to_string(value).map(String::into_bytes).map_err(|error| Status::internal(format!("encode yaml: {error}")))
+    serde_saphyr::to_string(value)
+        .map(String::into_bytes)
+        .map_err(|error| Status::internal(format!("encode yaml: {error}")))
 }
 
 /// Encodes a document of a definition of the built-in API, such as `Status`.
@@ -116,7 +118,13 @@ const TABLE: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Table";
 ///
 /// # Errors
 /// 500 when the stored object can't be read.
-pub fn entry(accepted: Accepted, served: &Served, entry: &Entry, now: Timestamp, query: &str) -> Result<Vec<u8>, Status> {
+pub fn entry(
+    accepted: Accepted,
+    served: &Served,
+    entry: &Entry,
+    now: Timestamp,
+    query: &str,
+) -> Result<Vec<u8>, Status> {
     if accepted.form == Form::Object && accepted.media == Media::Json {
         let mut out = Vec::with_capacity(entry.value.len() + 64);
         codec::json_into(&mut out, served, entry, entry.revision)?;
@@ -130,7 +138,13 @@ pub fn entry(accepted: Accepted, served: &Served, entry: &Entry, now: Timestamp,
 ///
 /// # Errors
 /// 500 when the document does not fit its type.
-pub fn object(accepted: Accepted, served: &Served, object: Value, now: Timestamp, query: &str) -> Result<Vec<u8>, Status> {
+pub fn object(
+    accepted: Accepted,
+    served: &Served,
+    object: Value,
+    now: Timestamp,
+    query: &str,
+) -> Result<Vec<u8>, Status> {
     match accepted.form {
         Form::Object => document(accepted.media, &served.typed(), &object),
         Form::Metadata => definition(accepted.media, PARTIAL, &partial(&object)),
@@ -161,7 +175,8 @@ fn table_of(
 }
 
 fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
-    let given = crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned());
+    let given =
+        crate::http::query::pairs(query).find(|(key, _)| key == "includeObject").map(|(_, value)| value.into_owned());
     match given.as_deref().unwrap_or("") {
         "" | "Metadata" => Ok(table::IncludeObject::Metadata),
         "None" => Ok(table::IncludeObject::None),
@@ -174,7 +189,13 @@ fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
 ///
 /// # Errors
 /// 500 when a stored object can't be read.
-pub fn list(accepted: Accepted, served: &Served, page: &ListReply, now: Timestamp, query: &str) -> Result<Vec<u8>, Status> {
+pub fn list(
+    accepted: Accepted,
+    served: &Served,
+    page: &ListReply,
+    now: Timestamp,
+    query: &str,
+) -> Result<Vec<u8>, Status> {
     let mut meta = Map::new();
     meta.insert("resourceVersion".to_owned(), Value::from(page.revision.get().to_string()));
     if !page.continue_token.is_empty() {
@@ -195,7 +216,9 @@ pub fn list(accepted: Accepted, served: &Served, page: &ListReply, now: Timestam
             let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items});
             definition(media, PARTIAL_LIST, &list)
         }
-        (Form::Table, media) => definition(media, TABLE, &table_of(served, &objects(served, page)?, meta, true, now, query)?),
+        (Form::Table, media) => {
+            definition(media, TABLE, &table_of(served, &objects(served, page)?, meta, true, now, query)?)
+        }
     }
 }
 
@@ -215,7 +238,8 @@ fn whole_list(media: Media, served: &Served, mut list: Value, items: Vec<Value>)
         let api = Api::builtin();
         let mut meta = Vec::new();
         let node = api.meta("ListMeta").ok_or_else(|| Status::internal("no ListMeta in the API table"))?;
-        proto::encode(&api.schema, node, &list["metadata"], &mut meta).map_err(|error| Status::internal(error.to_string()))?;
+        proto::encode(&api.schema, node, &list["metadata"], &mut meta)
+            .map_err(|error| Status::internal(error.to_string()))?;
         return Ok(proto::encode_list(&served.api_version, &served.list_kind, &meta, raw.iter().map(Vec::as_slice)));
     }
     list["items"] = Value::Array(items);
@@ -266,7 +290,14 @@ fn strip_type(out: &mut Vec<u8>, start: usize, prefix: &[u8]) {
 ///
 /// # Errors
 /// 500 when the stored object can't be read.
-pub fn frame(accepted: Accepted, kind: EventType, served: &Served, entry: &Entry, revision: Revision, out: &mut Vec<u8>) -> Result<(), Status> {
+pub fn frame(
+    accepted: Accepted,
+    kind: EventType,
+    served: &Served,
+    entry: &Entry,
+    revision: Revision,
+    out: &mut Vec<u8>,
+) -> Result<(), Status> {
     if accepted.form == Form::Object && accepted.media == Media::Json {
         open_json_frame(out, kind);
         codec::json_into(out, served, entry, revision)?;
@@ -284,7 +315,13 @@ fn open_json_frame(out: &mut Vec<u8>, kind: EventType) {
     out.extend_from_slice(b"\",\"object\":");
 }
 
-fn value_frame(accepted: Accepted, kind: EventType, served: &Served, value: &Value, out: &mut Vec<u8>) -> Result<(), Status> {
+fn value_frame(
+    accepted: Accepted,
+    kind: EventType,
+    served: &Served,
+    value: &Value,
+    out: &mut Vec<u8>,
+) -> Result<(), Status> {
     let bytes = match accepted.form {
         Form::Metadata => definition(accepted.media, PARTIAL, &partial(value))?,
         Form::Object | Form::Table => document(accepted.media, &served.typed(), value)?,
@@ -339,7 +376,13 @@ pub fn table_frame(
 ///
 /// # Errors
 /// 500 when the bookmark can't be encoded.
-pub fn bookmark(accepted: Accepted, served: &Served, revision: Revision, initial_end: bool, out: &mut Vec<u8>) -> Result<(), Status> {
+pub fn bookmark(
+    accepted: Accepted,
+    served: &Served,
+    revision: Revision,
+    initial_end: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Status> {
     let mut metadata = json!({"resourceVersion": revision.get().to_string(), "creationTimestamp": null});
     if initial_end {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
@@ -347,7 +390,13 @@ pub fn bookmark(accepted: Accepted, served: &Served, revision: Revision, initial
     let value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
-        let mut table = served.table(&[], meta.as_object().cloned().unwrap_or_default(), false, table::IncludeObject::None, Timestamp::UNIX_EPOCH);
+        let mut table = served.table(
+            &[],
+            meta.as_object().cloned().unwrap_or_default(),
+            false,
+            table::IncludeObject::None,
+            Timestamp::UNIX_EPOCH,
+        );
         table["rows"] = json!([{"cells": [], "object": partial(&value)}]);
         wrap_frame(accepted.media, EventType::Bookmark, &definition(accepted.media, TABLE, &table)?, out);
         return Ok(());
@@ -359,7 +408,8 @@ pub fn bookmark(accepted: Accepted, served: &Served, revision: Revision, initial
 #[must_use]
 pub fn error_frame(accepted: Accepted, status: &Status) -> Bytes {
     let mut out = Vec::new();
-    let bytes = definition(accepted.media, STATUS, &status.to_value()).unwrap_or_else(|_| status.to_value().to_string().into_bytes());
+    let bytes = definition(accepted.media, STATUS, &status.to_value())
+        .unwrap_or_else(|_| status.to_value().to_string().into_bytes());
     wrap_frame(accepted.media, EventType::Error, &bytes, &mut out);
     Bytes::from(out)
 }

@@ -31,7 +31,8 @@ pub fn answer(shared: &Shared, request: &Request, path: &str) -> Option<Response
 /// Answers what only the process itself offers, never inside a control plane.
 #[must_use]
 pub fn process_only(shared: &Shared, path: &str) -> Option<Response> {
-    (path == "/metrics").then(|| respond::plain(200, "text/plain; version=1.0.0; charset=utf-8", Bytes::from(shared.metrics.text())))
+    (path == "/metrics")
+        .then(|| respond::plain(200, "text/plain; version=1.0.0; charset=utf-8", Bytes::from(shared.metrics.text())))
 }
 
 /// `version.Info` of the Kubernetes that is served.
@@ -69,7 +70,10 @@ fn checks(shared: &Shared, probe: &str) -> Vec<(&'static str, bool)> {
 }
 
 fn health(shared: &Shared, probe: &str, query: &str) -> Response {
-    let excluded: Vec<String> = crate::http::query::pairs(query).filter(|(key, _)| key == "exclude").map(|(_, value)| value.into_owned()).collect();
+    let excluded: Vec<String> = crate::http::query::pairs(query)
+        .filter(|(key, _)| key == "exclude")
+        .map(|(_, value)| value.into_owned())
+        .collect();
     let checks = checks(shared, probe);
     let failed = checks.iter().any(|(name, good)| !good && !excluded.iter().any(|excluded| excluded == name));
     let verbose = crate::http::query::pairs(query).any(|(key, _)| key == "verbose");

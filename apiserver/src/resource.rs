@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use kplex_machinery::api::{self, Api};
 use kplex_machinery::builtin::strategy::{self, Dependents, Strategy, Subresource};
 use kplex_machinery::builtin::{self, Gvk, defaults, fields};
+use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
 use kplex_machinery::field_error::{FieldError, FieldErrors};
+use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
-use kplex_machinery::convert::{self, GroupVersionKind};
-use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::{apply, schema::Schema, table};
 use kplex_storage::{Key, Prefix, Stamp, StorageError};
 use serde_json::{Map, Value};
@@ -56,7 +56,13 @@ enum Origin {
 }
 
 fn stamp(api_version: &str, kind: &str, schema: &[u8]) -> u64 {
-    let digest = Sha256::new().chain_update(api_version).chain_update([0]).chain_update(kind).chain_update([0]).chain_update(schema).finalize();
+    let digest = Sha256::new()
+        .chain_update(api_version)
+        .chain_update([0])
+        .chain_update(kind)
+        .chain_update([0])
+        .chain_update(schema)
+        .finalize();
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 
@@ -68,7 +74,8 @@ impl Served {
         let strategy = strategy::strategy(&resource.group, &resource.plural);
         let (storage_group, storage_version) = convert::storage_version(&resource.group, &resource.plural);
         let own = storage_group == resource.group && storage_version == resource.version;
-        let list_kind = resource.list_node.map(|node| api.schema.node(node).name.rsplit('.').next().unwrap_or("").to_owned());
+        let list_kind =
+            resource.list_node.map(|node| api.schema.node(node).name.rsplit('.').next().unwrap_or("").to_owned());
         Self {
             stamp: stamp(&api_version, &resource.kind, if own { api.kubernetes.as_bytes() } else { b"converted" }),
             type_prefix: type_prefix(&api_version, &resource.kind),
@@ -176,7 +183,9 @@ impl Served {
     pub fn has_subresource(&self, name: &str) -> bool {
         match (&self.origin, self.definition()) {
             (Origin::BuiltIn(resource, _), _) => resource.subresource(name).is_some(),
-            (Origin::Custom(..), Some(version)) => (name == "status" && version.status) || (name == "scale" && version.scale.is_some()),
+            (Origin::Custom(..), Some(version)) => {
+                (name == "status" && version.status) || (name == "scale" && version.scale.is_some())
+            }
             (Origin::Custom(..), None) => false,
         }
     }
@@ -222,7 +231,9 @@ impl Served {
             Some(_) => None,
             None => match (self.group.as_str(), self.kind.as_str()) {
                 ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+".to_owned()),
-                ("", "Endpoints") => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()),
+                ("", "Endpoints") => {
+                    Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
+                }
                 _ => None,
             },
         }
@@ -262,7 +273,8 @@ impl Served {
     /// # Errors
     /// When it can't be converted.
     pub fn pack(&self, object: &Value) -> Result<(bytes::Bytes, Stamp), StorageError> {
-        let corrupt = |error: String| StorageError::Corrupt(format!("convert {} to its storage version: {error}", self.kind));
+        let corrupt =
+            |error: String| StorageError::Corrupt(format!("convert {} to its storage version: {error}", self.kind));
         match &self.origin {
             Origin::BuiltIn(resource, _) => {
                 let (group, version) = convert::storage_version(&self.group, &self.plural);
@@ -271,7 +283,8 @@ impl Served {
                 }
                 let kind = self.kind.as_str();
                 let to = GroupVersionKind { group, version, kind };
-                let stored = convert::convert(object.clone(), self.convertible(), to).map_err(|error| corrupt(error.to_string()))?;
+                let stored = convert::convert(object.clone(), self.convertible(), to)
+                    .map_err(|error| corrupt(error.to_string()))?;
                 let api_version = api::GroupVersion::new(group, version).to_string();
                 let _ = resource;
                 Ok(codec::pack(&stored, stamp(&api_version, kind, Api::builtin().kubernetes.as_bytes())))
@@ -308,8 +321,8 @@ impl Served {
                 let from = api::GroupVersion::parse(&text("apiVersion"));
                 let kind = text("kind");
                 let from = GroupVersionKind { group: &from.group, version: &from.version, kind: &kind };
-                let mut object =
-                    convert::convert(object, from, self.convertible()).map_err(|error| Status::internal(error.to_string()))?;
+                let mut object = convert::convert(object, from, self.convertible())
+                    .map_err(|error| Status::internal(error.to_string()))?;
                 self.default(&mut object, "1970-01-01T00:00:00Z");
                 Ok(object)
             }
@@ -320,6 +333,7 @@ impl Served {
     pub fn default(&self, object: &mut Value, now: &str) {
         match self.definition() {
             Some(version) => version.default(object),
+            None if self.is_definition() => crd::default_definition(object),
             None => defaults::default(&self.group, &self.version, &self.kind, object, now),
         }
     }
@@ -332,7 +346,12 @@ impl Served {
         match self.definition() {
             Some(version) => version.coerce(object).map_err(|error| Status::bad_request(error.to_string())),
             None => decode::conform(self.schema(), self.node, object).map_err(|error| {
-                Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &error.to_string()))
+                Status::bad_request(decode::cannot_be_handled(
+                    &self.kind,
+                    &self.version,
+                    &self.kind,
+                    &error.to_string(),
+                ))
             }),
         }
     }
@@ -367,6 +386,10 @@ impl Served {
                 version.prepare_create(object);
                 Vec::new()
             }
+            None if self.is_definition() => {
+                crd::prepare_definition_create(object);
+                Vec::new()
+            }
             None => strategy::prepare_for_create(self.gvk(), object, now),
         }
     }
@@ -376,6 +399,8 @@ impl Served {
         match (self.definition(), part) {
             (Some(version), Subresource::Status) => version.prepare_status_update(object, old),
             (Some(version), _) => version.prepare_update(object, old),
+            (None, Subresource::Status) if self.is_definition() => crd::prepare_definition_status_update(object, old),
+            (None, _) if self.is_definition() => crd::prepare_definition_update(object, old),
             (None, part) => strategy::prepare_for_update(self.gvk(), object, old, part, now),
         }
     }
@@ -444,7 +469,10 @@ impl Served {
     #[must_use]
     pub fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
         if self.is_definition() {
-            return crd::unrecognized_formats(object).into_iter().map(|format| format!("unrecognized format {format:?}")).collect();
+            return crd::unrecognized_formats(object)
+                .into_iter()
+                .map(|format| format!("unrecognized format {format:?}"))
+                .collect();
         }
         match (self.is_custom(), old) {
             (true, _) => Vec::new(),
@@ -522,9 +550,13 @@ impl Served {
         self.strategy().is_none_or(|strategy| strategy.dependents != Dependents::Unsupported)
     }
 
-    /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`.
+    /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`, or a definition's
+    /// objects, which get it a finalizer when it is deleted first.
     #[must_use]
     pub fn holds(&self, object: &Value) -> bool {
+        if self.is_definition() {
+            return codec::meta_str(object, "deletionTimestamp").is_empty();
+        }
         self.is_namespace() && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
@@ -570,9 +602,12 @@ impl Served {
     /// 400 for one that the kind does not select by.
     pub fn check_field(&self, field: &str) -> Result<(), Status> {
         match self.definition() {
-            None => fields::canonical(&self.group, &self.plural, &self.version, field).map(|_| ()).map_err(Status::bad_request),
+            None => fields::canonical(&self.group, &self.plural, &self.version, field)
+                .map(|_| ())
+                .map_err(Status::bad_request),
             Some(version) => {
-                let known = matches!(field, "metadata.name" | "metadata.namespace") || version.selectable_fields.iter().any(|known| known.trim_start_matches('.') == field);
+                let known = matches!(field, "metadata.name" | "metadata.namespace")
+                    || version.selectable_fields.iter().any(|known| known.trim_start_matches('.') == field);
                 if known { Ok(()) } else { Err(Status::bad_request(format!("field label not supported: {field}"))) }
             }
         }
@@ -586,13 +621,22 @@ impl Served {
                 let field = fields::canonical(&self.group, &self.plural, &self.version, field).ok()?;
                 fields::field_value(&self.group, &self.plural, object, field)
             }
-            Some(version) => version.selectable_values(object).into_iter().find(|(name, _)| name == field).map(|(_, value)| value),
+            Some(version) => {
+                version.selectable_values(object).into_iter().find(|(name, _)| name == field).map(|(_, value)| value)
+            }
         }
     }
 
     /// Returns a Table of objects.
     #[must_use]
-    pub fn table(&self, objects: &[Value], list_meta: Map<String, Value>, columns: bool, include: table::IncludeObject, now: Timestamp) -> Value {
+    pub fn table(
+        &self,
+        objects: &[Value],
+        list_meta: Map<String, Value>,
+        columns: bool,
+        include: table::IncludeObject,
+        now: Timestamp,
+    ) -> Value {
         let definitions = match &self.origin {
             Origin::Custom(_, _, columns) => columns.definitions(),
             Origin::BuiltIn(..) => table::definitions(table::columns(&self.group, &self.version, &self.plural)),

@@ -6,8 +6,8 @@ use crate::call::Call;
 use crate::http::info::{ResourcePath, Verb};
 use crate::resource::Served;
 use crate::subresources;
-use crate::verbs::reply::Reply;
 use crate::verbs::input;
+use crate::verbs::reply::Reply;
 use kplex_machinery::api::Api;
 use kplex_machinery::status::Status;
 use serde_json::Value;
@@ -21,7 +21,11 @@ const TOKEN_REQUEST: &str = "io.k8s.api.authentication.v1.TokenRequest";
 /// 404 for what is none, 405 for other verbs than create, 400 and 422 for bad questions.
 pub async fn serve(call: &Call, served: &Arc<Served>, path: &ResourcePath, body: &[u8]) -> Result<Reply, Status> {
     if call.info.verb != Verb::Create {
-        return Err(Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+        return Err(Status::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ));
     }
     if (served.plural.as_str(), path.subresource.as_str()) == ("serviceaccounts", "token") {
         let (namespace, name) = (path.namespace.as_deref().unwrap_or(""), path.name.as_deref().unwrap_or(""));

@@ -45,7 +45,10 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
     let Some(served) = catalog::find(call, &path).await? else { return Ok(page_not_found()) };
-    let offer = Offer { protobuf: !served.is_custom(), transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status" };
+    let offer = Offer {
+        protobuf: !served.is_custom(),
+        transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
+    };
     call.accepted = negotiate::accept(&call.headers, offer)?;
     check_scope(&served, &path, call.info.verb)?;
     if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
@@ -67,7 +70,14 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     }
 }
 
-async fn write(call: &Call, served: &Arc<Served>, path: &ResourcePath, verb: Verb, name: Option<&str>, body: Body) -> Result<Reply, Status> {
+async fn write(
+    call: &Call,
+    served: &Arc<Served>,
+    path: &ResourcePath,
+    verb: Verb,
+    name: Option<&str>,
+    body: Body,
+) -> Result<Reply, Status> {
     let part = if path.subresource == "status" { Subresource::Status } else { Subresource::Main };
     if !served.has_verb(verb.as_str()) {
         return Err(not_allowed());
@@ -78,7 +88,9 @@ async fn write(call: &Call, served: &Arc<Served>, path: &ResourcePath, verb: Ver
         (Verb::Update, Some(name)) => update::update(call, served, name, part, &bytes).await,
         (Verb::Patch, Some(name)) => patch::patch(call, served, name, part, &bytes).await,
         (Verb::Delete, Some(name)) if part == Subresource::Main => delete::delete(call, served, name, &bytes).await,
-        (Verb::DeleteCollection, None) if part == Subresource::Main => delete_collection::delete_collection(call, served, &bytes).await,
+        (Verb::DeleteCollection, None) if part == Subresource::Main => {
+            delete_collection::delete_collection(call, served, &bytes).await
+        }
         _ => Err(not_allowed()),
     }
 }

@@ -70,7 +70,9 @@ impl Settings {
         let store = match store.as_str() {
             "sqlite" => kplex::StoreChoice::Sqlite,
             "memory" => kplex::StoreChoice::Memory,
-            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => kplex::StoreChoice::Postgres(url.to_owned()),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                kplex::StoreChoice::Postgres(url.to_owned())
+            }
             other => bail!("store {other:?} is not known: use \"sqlite\", \"memory\" or a postgres:// URL"),
         };
         Ok(Config {
@@ -101,7 +103,10 @@ mod tests {
         std::fs::write(&path, "listen: 127.0.0.1:1\ndata-dir: /from/file\nlog-format: json\n").unwrap();
         let flags = Settings { listen: Some("127.0.0.1:2".parse().unwrap()), ..Settings::default() };
         let config = flags.complete(Some(&path)).unwrap();
-        assert_eq!((config.listen.port(), config.data_dir.to_str(), config.log_format), (2, Some("/from/file"), LogFormat::Json));
+        assert_eq!(
+            (config.listen.port(), config.data_dir.to_str(), config.log_format),
+            (2, Some("/from/file"), LogFormat::Json)
+        );
         std::fs::write(&path, "lisen: 127.0.0.1:1\n").unwrap();
         assert!(format!("{:#}", Settings::default().complete(Some(&path)).unwrap_err()).contains("lisen"));
         std::fs::remove_dir_all(&directory).unwrap();

@@ -27,7 +27,11 @@ impl Hosting {
     /// The hub of a server on this machine.
     #[must_use]
     pub fn in_data_dir(data_dir: &Path) -> Self {
-        Self { kubeconfig: Some(kubeconfig_path(data_dir)), context: Some(HUB.to_owned()), data_dir: data_dir.to_owned() }
+        Self {
+            kubeconfig: Some(kubeconfig_path(data_dir)),
+            context: Some(HUB.to_owned()),
+            data_dir: data_dir.to_owned(),
+        }
     }
 
     fn file(&self) -> anyhow::Result<Kubeconfig> {
@@ -59,7 +63,9 @@ impl Hosting {
         let name = context.clone().or_else(|| file.current_context.clone()).unwrap_or_default();
         let client = connect(file, context).await?;
         if !chosen && !serves_control_planes(&client).await {
-            bail!("the current context {name:?} does not serve ControlPlanes, and there is no context {HUB:?}: name one with --context");
+            bail!(
+                "the current context {name:?} does not serve ControlPlanes, and there is no context {HUB:?}: name one with --context"
+            );
         }
         Ok(client)
     }

@@ -101,7 +101,8 @@ impl ServerBuilder {
         if let Some(listen) = self.listen {
             let own = OwnNames::for_address(listen);
             let certificates = Certificates::new(tenants.clone(), own);
-            let listener = Listener::bind(listen, certificates, ServerLimits::default()).with_context(|| format!("listen on {listen}"))?;
+            let listener = Listener::bind(listen, certificates, ServerLimits::default())
+                .with_context(|| format!("listen on {listen}"))?;
             address = Some(listener.local_addr().context("read the bound address")?);
             let (service, drain) = (stack::connection_service(router.clone()), shared.drain.clone());
             tasks.push(tokio::spawn(async move {
@@ -113,7 +114,12 @@ impl ServerBuilder {
             tenants.open_hub(NewControlPlane::named(HUB)).await.context("open the hub")?;
         }
         let endpoint = Endpoint { address, domain: self.domain.clone() };
-        let controllers = Controllers { shared: shared.clone(), router: router.clone(), store: store.clone(), endpoint: endpoint.clone() };
+        let controllers = Controllers {
+            shared: shared.clone(),
+            router: router.clone(),
+            store: store.clone(),
+            endpoint: endpoint.clone(),
+        };
         tasks.extend(controllers.start(self.hub).await.context("start the controllers")?);
         let (sweeper, drain) = (tenants.clone(), shared.drain.clone());
         tasks.push(tokio::spawn(async move { sweeper.run_sweeper(drain.cancelled_owned()).await }));
@@ -126,7 +132,8 @@ impl ServerBuilder {
             StoreChoice::Memory => Engine::Memory,
             StoreChoice::Postgres(url) => Engine::Postgres(url.clone()),
             StoreChoice::Sqlite => {
-                std::fs::create_dir_all(&self.data_dir).with_context(|| format!("create {}", self.data_dir.display()))?;
+                std::fs::create_dir_all(&self.data_dir)
+                    .with_context(|| format!("create {}", self.data_dir.display()))?;
                 Engine::Sqlite(self.data_dir.join("kplex.db"))
             }
         };
@@ -153,7 +160,13 @@ impl Server {
     /// Starts to describe a server: in memory, without listener, with a hub.
     #[must_use]
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { store: StoreChoice::Memory, data_dir: PathBuf::from("kplex-data"), listen: None, domain: None, hub: true }
+        ServerBuilder {
+            store: StoreChoice::Memory,
+            data_dir: PathBuf::from("kplex-data"),
+            listen: None,
+            domain: None,
+            hub: true,
+        }
     }
 
     /// Returns the bound address, if it listens.
@@ -173,7 +186,11 @@ impl Server {
     /// # Errors
     /// When the name is taken or not a name.
     pub async fn create_control_plane(&self, name: &str) -> anyhow::Result<()> {
-        self.shared.tenants.create(NewControlPlane::named(name)).await.with_context(|| format!("create control plane {name}"))?;
+        self.shared
+            .tenants
+            .create(NewControlPlane::named(name))
+            .await
+            .with_context(|| format!("create control plane {name}"))?;
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //!
 //! `kube::Client` keeps a task of its own for each client; that is one too many for each of ten thousand tenants (D1).
 
-use axum::body::Body;
 use axum::Router;
+use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use kplex_apiserver::authn::User;
@@ -85,7 +85,13 @@ impl Client {
         Self { service: InProcessService::new(router, scope, user), name: "kube-controller-manager" }
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
         let bytes = body.map(|value| value.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)

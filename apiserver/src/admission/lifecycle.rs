@@ -21,13 +21,19 @@ pub(super) async fn admit(call: &Call, served: &Served, operation: Operation, ne
     let namespaces = GroupResource { group: String::new(), resource: "namespaces".to_owned() };
     let entry = entry.ok_or_else(|| Status::not_found(&namespaces, namespace))?;
     let object = codec::parse(&entry)?;
-    if codec::meta_str(&object, "deletionTimestamp").is_empty() && object.pointer("/status/phase") != Some(&Value::from("Terminating")) {
+    if codec::meta_str(&object, "deletionTimestamp").is_empty()
+        && object.pointer("/status/phase") != Some(&Value::from("Terminating"))
+    {
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let name = codec::meta_str(new, "name");
     let status = Status::forbidden(&served.group_resource(), name, &why);
-    Err(status.with_cause("NamespaceTerminating", format!("namespace {namespace} is being terminated"), "metadata.namespace"))
+    Err(status.with_cause(
+        "NamespaceTerminating",
+        format!("namespace {namespace} is being terminated"),
+        "metadata.namespace",
+    ))
 }
 
 pub(super) fn validate(call: &Call, served: &Served, operation: Operation, old: &Value) -> Result<(), Status> {

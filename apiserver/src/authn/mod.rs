@@ -36,6 +36,7 @@ use kplex_tenants::TenantScope;
 use objects::{Found, Lookup, Resource};
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
+use std::borrow::Cow;
 use warm::WarmAuthn;
 
 /// Returns who a request is from, after impersonation.
@@ -63,8 +64,8 @@ async fn identify(
     headers: &HeaderMap,
 ) -> Result<User, Status> {
     let now = Timestamp::now();
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(bearer_token);
+    let header = authorization(headers);
+    let token = header.as_deref().and_then(bearer_token);
     if certificates.is_empty() && token.is_none() {
         return Ok(User::anonymous());
     }
@@ -82,12 +83,16 @@ async fn identify(
     })
 }
 
+/// Returns the `Authorization` header; bytes that are no text make a token that nobody knows, not none.
+fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()))
+}
+
 /// Returns how a control plane that nobody has changed answers somebody who is a stranger to it, so that a name that
 /// does not exist answers like one that does.
 #[must_use]
 pub fn refuse_stranger(shows_certificate: bool, headers: &HeaderMap, info: &RequestInfo, query: &str) -> Status {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if shows_certificate || header.and_then(bearer_token).is_some() {
+    if shows_certificate || authorization(headers).as_deref().and_then(bearer_token).is_some() {
         return Status::unauthorized();
     }
     let own = Layer::default();

@@ -198,7 +198,8 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
 }
 
 fn asks_watch(query: &str) -> bool {
-    super::query::pairs(query).any(|(key, value)| key == "watch" && matches!(&*value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    super::query::pairs(query)
+        .any(|(key, value)| key == "watch" && matches!(&*value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
 }
 
 #[cfg(test)]
@@ -231,11 +232,19 @@ mod tests {
         check("GET", "/api/v1/namespaces/a", "get /v1 ns=a namespaces name=a sub=");
         check("PUT", "/api/v1/namespaces/a/finalize", "update /v1 ns=a namespaces name=a sub=finalize");
         check("GET", "/api/v1/namespaces/a/pods/p/log", "get /v1 ns=a pods name=p sub=log");
-        check("DELETE", "/apis/apps/v1/namespaces/a/deployments", "deletecollection apps/v1 ns=a deployments name=- sub=");
+        check(
+            "DELETE",
+            "/apis/apps/v1/namespaces/a/deployments",
+            "deletecollection apps/v1 ns=a deployments name=- sub=",
+        );
         check("GET", "/apis/apps/v1/watch/namespaces/a/deployments/d", "watch apps/v1 ns=a deployments name=d sub=");
         check("GET", "/apis/apps/v1", "get path /apis/apps/v1");
         check("GET", "/apis/example.com/v1/namespaces", "list example.com/v1 ns=- namespaces name=- sub=");
-        check("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "create authorization.k8s.io/v1 ns=- selfsubjectaccessreviews name=- sub=");
+        check(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            "create authorization.k8s.io/v1 ns=- selfsubjectaccessreviews name=- sub=",
+        );
         check("GET", "/healthz", "get path /healthz");
     }
 }

@@ -210,7 +210,10 @@ pub fn integer(key: &str, value: &str) -> Result<Option<i64>, Status> {
         return Ok(None);
     }
     value.parse::<i64>().map(Some).map_err(|_| {
-        Status::bad_request(format!("strconv.ParseInt: parsing {}: invalid syntax", kplex_machinery::field_error::go_quote(value)))
+        Status::bad_request(format!(
+            "strconv.ParseInt: parsing {}: invalid syntax",
+            kplex_machinery::field_error::go_quote(value)
+        ))
     })
 }
 
@@ -221,7 +224,11 @@ mod tests {
     #[test]
     fn list_options_are_checked_as_upstream_checks_them() {
         let cases = [
-            ("resourceVersionMatch=Exact", false, "resourceVersionMatch is forbidden unless resourceVersion is provided"),
+            (
+                "resourceVersionMatch=Exact",
+                false,
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            ),
             ("resourceVersion=0&resourceVersionMatch=Exact", false, "is forbidden for resourceVersion"),
             ("sendInitialEvents=true", true, "sendInitialEvents requires setting resourceVersionMatch"),
             ("limit=x", false, "strconv.ParseInt: parsing \"x\": invalid syntax"),

@@ -19,21 +19,29 @@ pub(super) async fn limit(request: Request, next: Next) -> Response {
         Err(status) => return respond::early_failure(&headers, &status),
     };
     let info = RequestInfo::parse(request.method(), uri.path(), uri.query().unwrap_or(""));
-    if info.verb == Verb::Watch || uri.path().contains("/watch/") || uri.query().is_some_and(|query| query.contains("watch=")) {
+    if info.verb == Verb::Watch
+        || uri.path().contains("/watch/")
+        || uri.query().is_some_and(|query| query.contains("watch="))
+    {
         return next.run(request).await;
     }
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let text = "the server was unable to return a response in the time allotted, but may still be processing the request";
-            respond::early_failure(&headers, &Status::timeout(format!("Timeout: request did not complete within the allotted timeout ({text})"), 0))
+            respond::early_failure(
+                &headers,
+                &Status::timeout(format!("Timeout: request did not complete within the allotted timeout ({text})"), 0),
+            )
         }
     }
 }
 
 /// Reads `timeout`: a Go duration; 0 and anything above the default mean the default.
 fn timeout(text: &str) -> Result<Duration, Status> {
-    let Some((_, value)) = query::pairs(text).find(|(key, _)| key == "timeout") else { return Ok(limits::REQUEST_TIMEOUT) };
+    let Some((_, value)) = query::pairs(text).find(|(key, _)| key == "timeout") else {
+        return Ok(limits::REQUEST_TIMEOUT);
+    };
     if value.is_empty() {
         return Ok(limits::REQUEST_TIMEOUT);
     }

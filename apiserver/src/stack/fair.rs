@@ -145,7 +145,8 @@ mod tests {
     fn the_waiting_line_is_bounded() {
         let queue = FairQueue::default();
         let tenant = TenantId::new(1);
-        let running: Vec<Place> = (0..RUNNING_PER_TENANT_MAX).map(|_| queue.enter(tenant).now_or_never().unwrap().unwrap()).collect();
+        let running: Vec<Place> =
+            (0..RUNNING_PER_TENANT_MAX).map(|_| queue.enter(tenant).now_or_never().unwrap().unwrap()).collect();
         let mut waiting: Vec<_> = (0..WAITING_PER_TENANT_MAX).map(|_| Box::pin(queue.enter(tenant))).collect();
         for future in &mut waiting {
             assert!(future.as_mut().now_or_never().is_none());

@@ -26,7 +26,8 @@ pub use tenancy::{Credentials, InProcess};
 /// Turns the stack into the service that a listener calls for each request of a connection.
 pub fn connection_service(
     router: Router,
-) -> impl Fn(Arc<ConnectionInfo>, Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static {
+) -> impl Fn(Arc<ConnectionInfo>, Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static
+{
     move |connection, request| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(connection);

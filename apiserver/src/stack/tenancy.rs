@@ -57,13 +57,16 @@ pub(super) async fn resolve(State(shared): State<Arc<Shared>>, mut request: Requ
         return response;
     }
     let certificates: Arc<[CertificateDer<'static>]> =
-        connection.map(|connection| connection.client_certs.clone().into()).unwrap_or_default();
+        connection.map(|connection| connection.client_certs.clone()).unwrap_or_default();
     let scope = match shared.tenants.resolve(&name).await {
         Ok(Some(scope)) => scope,
         Ok(None) => return nobody_home(&request, &info, !certificates.is_empty()),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "tenant could not be opened");
-            let status = Status { retry_after_seconds: 1, ..Status::unavailable("the control plane is not available; please try again") };
+            let status = Status {
+                retry_after_seconds: 1,
+                ..Status::unavailable("the control plane is not available; please try again")
+            };
             return respond::early_failure(request.headers(), &status);
         }
     };
@@ -110,7 +113,9 @@ fn host(request: &Request) -> &str {
     let from_uri = request.uri().authority().map(|authority| authority.host());
     let from_header = || request.headers().get(HOST).and_then(|value| value.to_str().ok());
     let host = from_uri.or_else(from_header).unwrap_or("");
-    host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(host, _)| host)
+    host.rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(host, _)| host)
 }
 
 fn process(shared: &Shared, request: &Request) -> Response {
@@ -121,14 +126,18 @@ fn process(shared: &Shared, request: &Request) -> Response {
 }
 
 fn misdirected() -> Response {
-    let mut response = respond::failure(crate::http::negotiate::Media::Json, &Status::new(421, "", "the connection is for another control plane"));
+    let mut response = respond::failure(
+        crate::http::negotiate::Media::Json,
+        &Status::new(421, "", "the connection is for another control plane"),
+    );
     *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
     response
 }
 
 /// Answers as an existing control plane would answer a stranger.
 fn nobody_home(request: &Request, info: &RequestInfo, shows_certificate: bool) -> Response {
-    let status = authn::refuse_stranger(shows_certificate, request.headers(), info, request.uri().query().unwrap_or(""));
+    let status =
+        authn::refuse_stranger(shows_certificate, request.headers(), info, request.uri().query().unwrap_or(""));
     respond::early_failure(request.headers(), &status)
 }
 

@@ -27,7 +27,9 @@ pub(super) async fn evict(call: &Call, name: &str, body: &[u8]) -> Result<Reply,
     let eviction = decode(call, body)?;
     let given = codec::meta_str(&eviction, "name");
     if !given.is_empty() && given != name {
-        return Err(Status::bad_request(format!("name in URL does not match name in Eviction object: {name}, {given}")));
+        return Err(Status::bad_request(format!(
+            "name in URL does not match name in Eviction object: {name}, {given}"
+        )));
     }
     let key = (String::new(), "v1".to_owned(), "pods".to_owned());
     let pods = catalog::builtin().get(&key).cloned().ok_or_else(Status::no_such_path)?;
@@ -71,7 +73,9 @@ async fn check_budgets(call: &Call, pod: &Value) -> Result<(), Status> {
     match matching.as_slice() {
         [] => Ok(()),
         [budget] => allowed(budget),
-        _ => Err(Status::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")),
+        _ => Err(Status::internal(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+        )),
     }
 }
 

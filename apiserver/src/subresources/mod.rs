@@ -28,12 +28,16 @@ pub async fn dispatch(call: &Call, served: &Arc<Served>, path: &ResourcePath, bo
     match (served.group.as_str(), served.plural.as_str(), subresource) {
         (_, _, "scale") => scale::serve(call, served, name, body).await,
         ("", "namespaces", "finalize") => part(call, served, name, Subresource::Finalize, body).await,
-        ("certificates.k8s.io", "certificatesigningrequests", "approval") => part(call, served, name, Subresource::Approval, body).await,
+        ("certificates.k8s.io", "certificatesigningrequests", "approval") => {
+            part(call, served, name, Subresource::Approval, body).await
+        }
         ("", "pods", "ephemeralcontainers") => part(call, served, name, Subresource::EphemeralContainers, body).await,
         ("", "pods", "resize") => part(call, served, name, Subresource::Resize, body).await,
         ("", "pods", "binding") | ("", "bindings", "") => pods::bind(call, name, body).await,
         ("", "pods", "eviction") => eviction::evict(call, name, body).await,
-        ("", "pods" | "nodes" | "services", "exec" | "attach" | "log" | "portforward" | "proxy") => Err(pods::no_pods_run(call, served, name, subresource).await),
+        ("", "pods" | "nodes" | "services", "exec" | "attach" | "log" | "portforward" | "proxy") => {
+            Err(pods::no_pods_run(call, served, name, subresource).await)
+        }
         ("", "componentstatuses", _) => Ok(pods::component_statuses(served)),
         _ => crate::reviews::serve(call, served, path, body).await,
     }

@@ -22,7 +22,9 @@ pub(super) async fn no_pods_run(call: &Call, served: &Arc<Served>, name: &str, s
         return status;
     }
     let resource = served.group_resource();
-    let why = format!("a denatured control plane stores {resource} but runs no pods, so \"{subresource}\" has nothing to connect to");
+    let why = format!(
+        "a denatured control plane stores {resource} but runs no pods, so \"{subresource}\" has nothing to connect to"
+    );
     let mut status = Status::new(501, "NotImplemented", format!("{resource} \"{name}\": {why}"));
     status.name = name.to_owned();
     status.kind = served.plural.clone();
@@ -31,7 +33,8 @@ pub(super) async fn no_pods_run(call: &Call, served: &Arc<Served>, name: &str, s
 
 /// `componentstatuses`: nothing to report, as the components are one process that answers this.
 pub(super) fn component_statuses(served: &Arc<Served>) -> Reply {
-    let page = ListReply { entries: Vec::new(), revision: Revision::new(0), continue_token: String::new(), remaining: None };
+    let page =
+        ListReply { entries: Vec::new(), revision: Revision::new(0), continue_token: String::new(), remaining: None };
     Reply::List(served.clone(), page)
 }
 
@@ -51,14 +54,26 @@ pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, 
     let name = if name.is_empty() { given.as_str() } else { name };
     let node = check(&binding, name)?;
     let pods = builtin("v1", "pods")?;
-    let request = Update { served: &pods, name, part: Subresource::Status, options: &options, may_create: false, managed: false, whole: false };
+    let request = Update {
+        served: &pods,
+        name,
+        part: Subresource::Status,
+        options: &options,
+        may_create: false,
+        managed: false,
+        whole: false,
+    };
     let timestamp = call.timestamp();
     let resource = GroupResource { group: String::new(), resource: "pods/binding".to_owned() };
     write::rewrite(call, &request, |pod| {
         let uid = codec::meta_str(&binding, "uid");
         if !uid.is_empty() && uid != codec::meta_str(pod, "uid") {
             let is = codec::meta_str(pod, "uid").to_owned();
-            return Err(Status::conflict(&resource, name, &format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}")));
+            return Err(Status::conflict(
+                &resource,
+                name,
+                &format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}"),
+            ));
         }
         assign(pod, name, &node, &binding, &timestamp).map_err(|why| Status::conflict(&resource, name, &why))
     })
@@ -92,7 +107,9 @@ fn assign(pod: &mut Value, name: &str, node: &str, binding: &Value, now: &str) -
     }
     pod["spec"]["nodeName"] = Value::from(node);
     for field in ["annotations", "labels"] {
-        if let Some(extra) = codec::metadata(binding).and_then(|metadata| metadata.get(field)).and_then(Value::as_object) {
+        if let Some(extra) =
+            codec::metadata(binding).and_then(|metadata| metadata.get(field)).and_then(Value::as_object)
+        {
             let own = codec::metadata_mut(pod).entry(field).or_insert_with(|| json!({}));
             if let Some(own) = own.as_object_mut() {
                 own.extend(extra.clone());
@@ -100,7 +117,8 @@ fn assign(pod: &mut Value, name: &str, node: &str, binding: &Value, now: &str) -
         }
     }
     let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
-    let conditions = pod["status"].as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| json!([])));
+    let conditions =
+        pod["status"].as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| json!([])));
     if let Some(list) = conditions.and_then(Value::as_array_mut) {
         list.retain(|other| other["type"] != "PodScheduled");
         list.push(condition);

@@ -6,15 +6,15 @@ use crate::codec;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
+use crate::verbs::patch::{self, Document, PatchType};
 use crate::verbs::reply::Reply;
 use crate::verbs::write::{self, Update};
-use crate::verbs::patch::{self, Document, PatchType};
 use crate::verbs::{get, input};
 use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::builtin::{Gvk, scale};
-use kplex_machinery::status::Status;
 use kplex_machinery::crd;
+use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -40,7 +40,10 @@ pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &
             };
             let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
             let api = Api::builtin();
-            let node = api.definition(DEFINITION).map(|definition| definition.node).ok_or_else(|| Status::internal("no Scale in the API table"))?;
+            let node = api
+                .definition(DEFINITION)
+                .map(|definition| definition.node)
+                .ok_or_else(|| Status::internal("no Scale in the API table"))?;
             change(call, served, name, &options, |scale| {
                 let mut new = scale.clone();
                 document.apply(&api.schema, node, &mut new).map_err(|error| error.to_status())?;
@@ -60,7 +63,9 @@ fn from_object(served: &Served, object: &Value) -> Result<Value, Status> {
     match served.definition() {
         Some(version) => {
             let paths = version.scale.as_ref().ok_or_else(Status::no_such_path)?;
-            crd::scale_from_object(paths, object).map(|(scale, _)| scale).map_err(|error| Status::internal(error.to_string()))
+            crd::scale_from_object(paths, object)
+                .map(|(scale, _)| scale)
+                .map_err(|error| Status::internal(error.to_string()))
         }
         None => scale::from(gvk(served), object).map_err(Status::bad_request),
     }
@@ -73,7 +78,10 @@ fn into_object(served: &Served, wanted: &Value, object: &mut Value) -> Result<()
             let replicas = wanted.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
             crd::set_scale_replicas(paths, object, replicas).map_err(|error| Status::internal(error.to_string()))?;
             for field in ["resourceVersion", "uid"] {
-                if let Some(value) = wanted.pointer(&format!("/metadata/{field}")).filter(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
+                if let Some(value) = wanted
+                    .pointer(&format!("/metadata/{field}"))
+                    .filter(|value| value.as_str().is_some_and(|text| !text.is_empty()))
+                {
                     codec::metadata_mut(object).insert(field.to_owned(), value.clone());
                 }
             }
@@ -93,7 +101,8 @@ async fn change(
     options: &WriteOptions,
     wanted: impl Fn(&Value) -> Result<Value, Status>,
 ) -> Result<Reply, Status> {
-    let request = Update { served, name, part: Subresource::Main, options, may_create: false, managed: false, whole: false };
+    let request =
+        Update { served, name, part: Subresource::Main, options, may_create: false, managed: false, whole: false };
     let reply = write::update(call, &request, |old| {
         let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
         let scale = wanted(&from_object(served, old)?)?;

@@ -4,7 +4,7 @@
 
 use super::reply::Reply;
 use super::{input, write};
-use crate::admission::{self, Operation, Verb};
+use crate::admission::{self, Claims, Operation, Verb};
 use crate::call::Call;
 use crate::http::query;
 use crate::resource::Served;
@@ -70,19 +70,25 @@ impl DeleteOptions {
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some(other), _) => {
-                errors.push(FieldError::not_supported("propagationPolicy", other, &["Background", "Foreground", "Orphan", "nil"]));
+                errors.push(FieldError::not_supported(
+                    "propagationPolicy",
+                    other,
+                    &["Background", "Foreground", "Orphan", "nil"],
+                ));
                 None
             }
             (None, None) => None,
         };
-        let dry_run: Vec<&str> = value.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let dry_run: Vec<&str> =
+            value.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         if dry_run.iter().any(|entry| *entry != "All") {
             errors.push(FieldError::not_supported("dryRun", json!(dry_run), &["All"]));
         }
         if !errors.is_empty() {
             return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors));
         }
-        let precondition = |field: &str| value.pointer(&format!("/preconditions/{field}")).and_then(Value::as_str).map(str::to_owned);
+        let precondition =
+            |field: &str| value.pointer(&format!("/preconditions/{field}")).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             grace_period_seconds: value.get("gracePeriodSeconds").and_then(Value::as_i64),
             propagation,
@@ -134,7 +140,12 @@ pub async fn delete(call: &Call, served: &Arc<Served>, name: &str, body: &[u8]) 
 ///
 /// # Errors
 /// As [`delete`].
-pub async fn delete_one(call: &Call, served: &Arc<Served>, name: &str, options: &DeleteOptions) -> Result<Reply, Status> {
+pub async fn delete_one(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Reply, Status> {
     let key = served.key(call.path()?.namespace.as_deref(), name);
     let resource = served.group_resource();
     for _ in 0..limits::WRITE_RETRIES {
@@ -142,7 +153,8 @@ pub async fn delete_one(call: &Call, served: &Arc<Served>, name: &str, options: 
         let Some(entry) = entry else { return Err(Status::not_found(&resource, name)) };
         let old = codec::load(served, &entry)?;
         preconditions(served, name, options, &old)?;
-        admission::validate(call, served, Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run }, Some(&old), &old).await?;
+        let operation = Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run };
+        admission::validate(call, served, operation, Some(&old), &old, &mut Claims::default()).await?;
         let outcome = match plan(call, served, options, &old) {
             Deletion::AlreadyGoing => return Ok(Reply::Entry(200, served.clone(), entry)),
             Deletion::Now if options.dry_run => return Ok(deleted(served, name, old)),
@@ -152,9 +164,11 @@ pub async fn delete_one(call: &Call, served: &Arc<Served>, name: &str, options: 
                 codec::set_revision(&mut last, revision);
                 deleted(served, name, last)
             }),
-            Deletion::MarkDeleting(new) => write::replace(call, served, &key, entry.revision, &old, &new)
-                .await
-                .map(|entry| Reply::Entry(200, served.clone(), entry)),
+            Deletion::MarkDeleting(new) => {
+                write::replace(call, served, &key, entry.revision, &old, &new, Claims::default())
+                    .await
+                    .map(|entry| Reply::Entry(200, served.clone(), entry))
+            }
         };
         match outcome {
             Err(StorageError::Conflict { .. }) => {}
@@ -192,7 +206,8 @@ fn plan(call: &Call, served: &Served, options: &DeleteOptions, old: &Value) -> D
     let finalizers = finalizers(served, options.propagation, old);
     let going = !codec::meta_str(old, "deletionTimestamp").is_empty();
     let grace = served.grace_period(old, options.grace_period_seconds);
-    let earlier = codec::metadata(old).and_then(|metadata| metadata.get("deletionGracePeriodSeconds")).and_then(Value::as_i64);
+    let earlier =
+        codec::metadata(old).and_then(|metadata| metadata.get("deletionGracePeriodSeconds")).and_then(Value::as_i64);
     // Grace can only be shortened, and an object that may go at once goes.
     let shortens = going && earlier.is_some_and(|earlier| grace < earlier);
     let holds = !finalizers.is_empty() || served.holds(old);
@@ -214,7 +229,9 @@ fn plan(call: &Call, served: &Served, options: &DeleteOptions, old: &Value) -> D
         metadata.insert("deletionTimestamp".to_owned(), Value::from(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
         metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace));
     }
-    if let Some(generation) = metadata.get("generation").and_then(Value::as_i64).filter(|generation| *generation > 0 && !going) {
+    if let Some(generation) =
+        metadata.get("generation").and_then(Value::as_i64).filter(|generation| *generation > 0 && !going)
+    {
         metadata.insert("generation".to_owned(), Value::from(generation + 1));
     }
     served.mark_deleting(&mut new, &call.timestamp());

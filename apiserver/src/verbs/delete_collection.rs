@@ -19,8 +19,11 @@ pub async fn delete_collection(call: &Call, served: &Arc<Served>, body: &[u8]) -
     let deletion = DeleteOptions::parse(call, body)?;
     let filter = Filter::new(served, &options, None)?;
     let page = list::page(call, served, &options, &filter).await?;
-    let call_names: Vec<(Option<String>, String)> =
-        page.entries.iter().map(|entry| (entry.key.namespace().map(str::to_owned), entry.key.name().to_owned())).collect();
+    let call_names: Vec<(Option<String>, String)> = page
+        .entries
+        .iter()
+        .map(|entry| (entry.key.namespace().map(str::to_owned), entry.key.name().to_owned()))
+        .collect();
     for (namespace, name) in call_names {
         let one = call.for_object(namespace, &name);
         match delete::delete_one(&one, served, &name, &deletion).await {

@@ -18,6 +18,8 @@ use serde_json::Value;
 pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValidation) -> Result<Value, Status> {
     let media = negotiate::content(&call.headers, served.offer())?;
     let (mut value, findings) = match media {
+        // Unknown and duplicate fields of built-in types are told in the order of the document.
+        Media::Json if !served.is_custom() => typed(served, bytes).map_err(|error| not_decoded(served, &error))?,
         Media::Json | Media::Yaml => text(media, bytes).map_err(|error| not_decoded(served, &error))?,
         Media::Protobuf => (protobuf(served.schema(), served.node, bytes)?, Findings::default()),
     };
@@ -45,6 +47,12 @@ pub fn text(media: Media, bytes: &[u8]) -> Result<(Value, Findings), String> {
     Ok((value, findings))
 }
 
+fn typed(served: &Served, bytes: &[u8]) -> Result<(Value, Findings), String> {
+    let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
+    let (value, fields) = decode::json_typed(bytes, &limits, served.schema(), served.node).map_err(|error| error.to_string())?;
+    Ok((value, Findings { fields, ..Findings::default() }))
+}
+
 fn not_decoded(served: &Served, error: &str) -> Status {
     if served.is_custom() {
         return Status::bad_request(format!("error decoding object: {error}"));
@@ -54,9 +62,8 @@ fn not_decoded(served: &Served, error: &str) -> Status {
 
 /// Checks apiVersion and kind against what the path serves; fills them in where they are missing.
 fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
-    let (api_version, kind) = decode::type_meta(value).map_err(|error| {
-        Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-    })?;
+    let (api_version, kind) = decode::type_meta(value)
+        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
     if !api_version.is_empty() && api_version != served.api_version {
         return Err(Status::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -80,7 +87,13 @@ fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
 ///
 /// # Errors
 /// 400 for wrong types, and for dropped fields under `Strict`.
-pub fn conform(call: &Call, served: &Served, value: &mut Value, mut findings: Findings, validation: FieldValidation) -> Result<(), Status> {
+pub fn conform(
+    call: &Call,
+    served: &Served,
+    value: &mut Value,
+    mut findings: Findings,
+    validation: FieldValidation,
+) -> Result<(), Status> {
     findings.extend(served.conform(value)?);
     for text in served.judge(&findings, validation)? {
         call.warn(text);
@@ -93,7 +106,10 @@ pub fn conform(call: &Call, served: &Served, value: &mut Value, mut findings: Fi
 /// # Errors
 /// 415 for an unknown content type, 400 for what does not decode.
 pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &[u8]) -> Result<Value, Status> {
-    let node = api.definition(definition).map(|definition| definition.node).ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
+    let node = api
+        .definition(definition)
+        .map(|definition| definition.node)
+        .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
     let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
         Media::Protobuf => protobuf(&api.schema, node, bytes)?,
         media => text(media, bytes).map_err(Status::bad_request)?.0,

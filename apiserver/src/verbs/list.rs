@@ -118,8 +118,12 @@ impl<'a> Reader<'a> {
         let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0 };
         if options.continue_token.is_empty() {
             match plan(options)? {
-                ReadPlan::Newest(least) if least > head.get() => return Err(Status::revision_too_large(least, head.get())),
-                ReadPlan::Exact(exact) if exact > head.get() => return Err(Status::revision_too_large(exact, head.get())),
+                ReadPlan::Newest(least) if least > head.get() => {
+                    return Err(Status::revision_too_large(least, head.get()));
+                }
+                ReadPlan::Exact(exact) if exact > head.get() => {
+                    return Err(Status::revision_too_large(exact, head.get()));
+                }
                 ReadPlan::Newest(_) => {}
                 ReadPlan::Exact(exact) => reader.pin(Revision::new(exact)),
             }
@@ -186,7 +190,8 @@ impl<'a> Reader<'a> {
 }
 
 fn token(prefix: &Prefix, last: &Key, revision: i64) -> String {
-    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", rest(prefix, last)) };
+    let token =
+        ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", rest(prefix, last)) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"))
 }
 

@@ -10,13 +10,13 @@ use crate::http::query::{OptionsKind, WriteOptions};
 use crate::limits;
 use crate::resource::Served;
 use http::header::CONTENT_TYPE;
+use kplex_machinery::apply;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::decode::{FieldValidation, Findings, Limits};
 use kplex_machinery::field_error::FieldError;
 use kplex_machinery::patch::{self, JsonPatch, PatchError};
 use kplex_machinery::schema::{NodeId, Schema};
 use kplex_machinery::status::Status;
-use kplex_machinery::apply;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -53,7 +53,13 @@ pub fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
 ///
 /// # Errors
 /// 400 for a malformed patch, 404, 409, 415, 422.
-pub async fn patch(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, body: &[u8]) -> Result<Reply, Status> {
+pub async fn patch(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    part: Subresource,
+    body: &[u8],
+) -> Result<Reply, Status> {
     let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
     let kind = patch_type(call, served)?;
     if kind == PatchType::Apply {
@@ -141,7 +147,10 @@ fn check_patched(served: &Served, name: &str, old: &Value, new: &Value) -> Resul
     let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     if text(new, "apiVersion") != text(old, "apiVersion") {
         let given = text(new, "apiVersion");
-        let why = format!("the API version in the data ({given}) does not match the expected API version ({})", served.api_version);
+        let why = format!(
+            "the API version in the data ({given}) does not match the expected API version ({})",
+            served.api_version
+        );
         return Err(Status::bad_request(why));
     }
     if text(new, "kind") != text(old, "kind") {
@@ -153,21 +162,21 @@ fn check_patched(served: &Served, name: &str, old: &Value, new: &Value) -> Resul
     create::check_name(new, name)
 }
 
-async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, options: &WriteOptions, body: &[u8]) -> Result<Reply, Status> {
+async fn apply_patch(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    part: Subresource,
+    options: &WriteOptions,
+    body: &[u8],
+) -> Result<Reply, Status> {
     if options.field_manager.is_empty() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
     }
     let config = configuration(call, served, name, options, body)?;
-    let request = Update {
-        served,
-        name,
-        part,
-        options,
-        may_create: part == Subresource::Main,
-        managed: true,
-        whole: false,
-    };
+    let request =
+        Update { served, name, part, options, may_create: part == Subresource::Main, managed: true, whole: false };
     let now = call.timestamp();
     write::update(call, &request, |old| {
         if old.is_none() && !codec::meta_str(&config, "uid").is_empty() {
@@ -191,7 +200,13 @@ async fn apply_patch(call: &Call, served: &Arc<Served>, name: &str, part: Subres
 }
 
 /// Decodes an apply configuration.
-fn configuration(call: &Call, served: &Served, name: &str, options: &WriteOptions, body: &[u8]) -> Result<Value, Status> {
+fn configuration(
+    call: &Call,
+    served: &Served,
+    name: &str,
+    options: &WriteOptions,
+    body: &[u8],
+) -> Result<Value, Status> {
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
     let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
     if !config.is_object() {
@@ -200,10 +215,15 @@ fn configuration(call: &Call, served: &Served, name: &str, options: &WriteOption
     let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     if api_version != served.api_version || kind != served.kind {
-        let why = format!("unexpected apply configuration of {api_version}, Kind={kind}; the path serves {}, Kind={}", served.api_version, served.kind);
+        let why = format!(
+            "unexpected apply configuration of {api_version}, Kind={kind}; the path serves {}, Kind={}",
+            served.api_version, served.kind
+        );
         return Err(Status::bad_request(why));
     }
-    if codec::metadata(&config).is_some_and(|metadata| metadata.get("managedFields").is_some_and(|list| !list.is_null())) {
+    if codec::metadata(&config)
+        .is_some_and(|metadata| metadata.get("managedFields").is_some_and(|list| !list.is_null()))
+    {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     create::check_name(&config, name)?;

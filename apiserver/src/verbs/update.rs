@@ -16,7 +16,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that does not fit, 404 when it is absent, 409 for conflicts, 422 from validation.
-pub async fn update(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, body: &[u8]) -> Result<Reply, Status> {
+pub async fn update(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    part: Subresource,
+    body: &[u8],
+) -> Result<Reply, Status> {
     let options = WriteOptions::parse(&call.query, OptionsKind::Update)?;
     let object = input::object(call, served, body, options.field_validation)?;
     replace(call, served, name, part, &options, object).await
@@ -41,7 +47,9 @@ pub async fn replace(
     let namespace = call.path()?.namespace.as_deref().filter(|_| served.namespaced);
     match (namespace, codec::meta_str(&object, "namespace")) {
         (Some(namespace), given) if !given.is_empty() && given != namespace => {
-            return Err(Status::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         (Some(namespace), _) => {
             codec::metadata_mut(&mut object).insert("namespace".to_owned(), Value::from(namespace));

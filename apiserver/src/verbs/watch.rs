@@ -92,7 +92,12 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     Ok(Reply::Stream(content_type, Body::from_stream(stream)))
 }
 
-async fn state(call: &Call, served: &Served, prefix: &Prefix, filter: &Filter) -> Result<(Vec<Entry>, Revision), Status> {
+async fn state(
+    call: &Call,
+    served: &Served,
+    prefix: &Prefix,
+    filter: &Filter,
+) -> Result<(Vec<Entry>, Revision), Status> {
     let query = ListQuery { prefix: prefix.clone(), after: None, limit: usize::MAX, at: None };
     let page = call.scope.log().list(query).await.map_err(respond::storage)?;
     if filter.is_empty() {
@@ -232,7 +237,15 @@ impl Watcher {
         match self.accepted.form {
             Form::Table => {
                 let first = !std::mem::replace(&mut self.columns_sent, true);
-                encode::table_frame(self.accepted, kind, &self.served, entry, revision, (first, self.now, &self.query), out)
+                encode::table_frame(
+                    self.accepted,
+                    kind,
+                    &self.served,
+                    entry,
+                    revision,
+                    (first, self.now, &self.query),
+                    out,
+                )
             }
             Form::Object | Form::Metadata => encode::frame(self.accepted, kind, &self.served, entry, revision, out),
         }

@@ -1,7 +1,7 @@
 //! The one way objects change: compute against the pending state of a key, commit, and say what came of it.
 
 use super::reply::Reply;
-use crate::admission::{self, Operation, Verb};
+use crate::admission::{self, Claims, Operation, Verb};
 use crate::call::Call;
 use crate::http::query::WriteOptions;
 use crate::resource::Served;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub enum Outcome {
     /// Nothing changes, nothing is written.
     Unchanged,
-    /// The object becomes this.
-    Replace(Value),
+    /// The object becomes this, and this is claimed with it.
+    Replace(Value, Claims),
     /// The last finalizer is gone: the object goes, last seen like this.
     Delete(Value),
 }
@@ -73,16 +73,23 @@ pub async fn update(
     Err(Status::stale(&served.group_resource(), update.name))
 }
 
-async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old: &Value, outcome: Outcome) -> Result<Reply, StorageError> {
+async fn settle(
+    call: &Call,
+    update: &Update<'_>,
+    key: &Key,
+    entry: &Entry,
+    old: &Value,
+    outcome: Outcome,
+) -> Result<Reply, StorageError> {
     let served = update.served.clone();
     match outcome {
         Outcome::Unchanged => Ok(Reply::Entry(200, served, entry.clone())),
-        Outcome::Replace(mut new) | Outcome::Delete(mut new) if update.options.dry_run => {
+        Outcome::Replace(mut new, _) | Outcome::Delete(mut new) if update.options.dry_run => {
             codec::set_revision(&mut new, entry.revision);
             Ok(Reply::Object(200, served, new))
         }
-        Outcome::Replace(new) => {
-            let stored = replace(call, &served, key, entry.revision, old, &new).await?;
+        Outcome::Replace(new, claims) => {
+            let stored = replace(call, &served, key, entry.revision, old, &new, claims).await?;
             Ok(Reply::Entry(200, served, stored))
         }
         Outcome::Delete(mut last) => {
@@ -98,7 +105,11 @@ async fn settle(call: &Call, update: &Update<'_>, key: &Key, entry: &Entry, old:
 ///
 /// # Errors
 /// What `change` says; 404 when the object is absent.
-pub async fn rewrite(call: &Call, update: &Update<'_>, change: impl Fn(&mut Value) -> Result<(), Status>) -> Result<Reply, Status> {
+pub async fn rewrite(
+    call: &Call,
+    update: &Update<'_>,
+    change: impl Fn(&mut Value) -> Result<(), Status>,
+) -> Result<Reply, Status> {
     let served = update.served;
     let key = served.key(call.path()?.namespace.as_deref(), update.name);
     for _ in 0..limits::WRITE_RETRIES {
@@ -108,7 +119,7 @@ pub async fn rewrite(call: &Call, update: &Update<'_>, change: impl Fn(&mut Valu
         let mut new = old.clone();
         change(&mut new)?;
         track(call, served, update.options, Some(&old), &mut new, update.part);
-        match settle(call, update, &key, &entry, &old, Outcome::Replace(new)).await {
+        match settle(call, update, &key, &entry, &old, Outcome::Replace(new, Claims::default())).await {
             Err(StorageError::Conflict { .. }) => {}
             Err(error) => return Err(respond::storage(error)),
             Ok(reply) => return Ok(reply),
@@ -128,12 +139,13 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     let now = call.timestamp();
     served.default(&mut new, &now);
     let operation = Operation { verb: Verb::Update, part: update.part, dry_run: update.options.dry_run };
-    admission::mutate(call, served, operation, Some(old), &mut new).await?;
+    // Nobody manages what the server adds: fields are tracked first, as upstream.
     if !update.managed {
         track(call, served, update.options, Some(old), &mut new, update.part);
     }
+    admission::mutate(call, served, operation, Some(old), &mut new).await?;
+    let mut claims = admission::allocate(call, served, operation, Some(old), &mut new).await?;
     served.prepare_update(&mut new, old, update.part, &now);
-    admission::allocate(call, served, operation, Some(old), &mut new).await?;
     if update.part == Subresource::Main {
         served.warnings(&new, Some(old)).into_iter().for_each(|text| call.warn(text));
     }
@@ -141,12 +153,12 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     if !errors.is_empty() {
         return Err(served.invalid(update.name, &errors));
     }
-    admission::validate(call, served, operation, Some(old), &new).await?;
+    admission::validate(call, served, operation, Some(old), &new, &mut claims).await?;
     apply::ignore_timestamps(old, &mut new);
     if served.is_finished(&new) {
         return Ok(Outcome::Delete(new));
     }
-    Ok(if new == *old { Outcome::Unchanged } else { Outcome::Replace(new) })
+    Ok(if new == *old { Outcome::Unchanged } else { Outcome::Replace(new, claims) })
 }
 
 /// Checks uid and resourceVersion of a new object against the current one.
@@ -177,7 +189,16 @@ fn inherit(old: &Value, new: &mut Value) {
     let Some(from) = codec::metadata(old) else { return };
     let from = from.clone();
     let to = codec::metadata_mut(new);
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace", "resourceVersion"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "name",
+        "namespace",
+        "resourceVersion",
+    ] {
         match from.get(field) {
             Some(value) => to.insert(field.to_owned(), value.clone()),
             None => to.remove(field),
@@ -192,7 +213,14 @@ fn inherit(old: &Value, new: &mut Value) {
 }
 
 /// Records who manages which fields (KEP-555). A write that changes nothing else keeps the times too.
-pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&Value>, new: &mut Value, part: Subresource) {
+pub fn track(
+    call: &Call,
+    served: &Served,
+    options: &WriteOptions,
+    old: Option<&Value>,
+    new: &mut Value,
+    part: Subresource,
+) {
     let manager = call.field_manager(&options.field_manager);
     let now = call.timestamp();
     let reset = served.reset_fields(part);
@@ -201,7 +229,13 @@ pub fn track(call: &Call, served: &Served, options: &WriteOptions, old: Option<&
 
 /// Describes a write to the managed-fields machinery.
 #[must_use]
-pub fn tracking<'a>(served: &'a Served, part: Subresource, manager: &'a str, now: &'a str, reset: &'a apply::Set) -> apply::Tracking<'a> {
+pub fn tracking<'a>(
+    served: &'a Served,
+    part: Subresource,
+    manager: &'a str,
+    now: &'a str,
+    reset: &'a apply::Set,
+) -> apply::Tracking<'a> {
     apply::Tracking {
         schema: served.schema(),
         node: served.node,
@@ -231,19 +265,41 @@ pub fn subresource_name(part: Subresource) -> &'static str {
 ///
 /// # Errors
 /// `Conflict` when the key exists already, and storage errors.
-pub async fn insert(call: &Call, served: &Served, key: &Key, new: &Value) -> Result<Entry, StorageError> {
-    put(call, served, key, Expect::Absent, None, new).await
+pub async fn insert(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    new: &Value,
+    claims: Claims,
+) -> Result<Entry, StorageError> {
+    put(call, served, key, Expect::Absent, None, new, claims).await
 }
 
 /// Commits a changed object.
 ///
 /// # Errors
 /// `Conflict` when the key changed meanwhile, and storage errors.
-pub async fn replace(call: &Call, served: &Served, key: &Key, revision: Revision, old: &Value, new: &Value) -> Result<Entry, StorageError> {
-    put(call, served, key, Expect::At(revision), Some(old), new).await
+pub async fn replace(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    revision: Revision,
+    old: &Value,
+    new: &Value,
+    claims: Claims,
+) -> Result<Entry, StorageError> {
+    put(call, served, key, Expect::At(revision), Some(old), new, claims).await
 }
 
-async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Option<&Value>, new: &Value) -> Result<Entry, StorageError> {
+async fn put(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    expect: Expect,
+    old: Option<&Value>,
+    new: &Value,
+    claims: Claims,
+) -> Result<Entry, StorageError> {
     let (value, stamp) = served.pack(new)?;
     if value.len() > limits::OBJECT_BYTES_MAX {
         return Err(StorageError::TooLarge);
@@ -252,6 +308,7 @@ async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Optio
     set.changes.push(Change { key: key.clone(), expect, op: Op::Put { stamp, value: value.clone() } });
     index_owners(&mut set, key, old, Some(new));
     due::add(&mut set, served, old, Some(new));
+    set.changes.extend(claims.changes);
     let revisions = call.scope.log().commit(set).await?;
     let revision = *revisions.first().expect("a commit returns one revision for each change");
     Ok(Entry { key: key.clone(), revision, stamp, value })
@@ -261,12 +318,18 @@ async fn put(call: &Call, served: &Served, key: &Key, expect: Expect, old: Optio
 ///
 /// # Errors
 /// `Conflict` when the key changed meanwhile, and storage errors.
-pub async fn remove(call: &Call, served: &Served, key: &Key, revision: Revision, old: &Value) -> Result<Revision, StorageError> {
+pub async fn remove(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    revision: Revision,
+    old: &Value,
+) -> Result<Revision, StorageError> {
     let mut set = WriteSet::default();
     set.changes.push(Change { key: key.clone(), expect: Expect::At(revision), op: Op::Delete });
     index_owners(&mut set, key, Some(old), None);
     due::add(&mut set, served, Some(old), None);
-    admission::release(served, old, &mut set);
+    admission::release(call, served, old, &mut set).await?;
     let revisions = call.scope.log().commit(set).await?;
     Ok(*revisions.first().expect("a commit returns one revision for each change"))
 }

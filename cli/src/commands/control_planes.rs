@@ -19,7 +19,9 @@ pub fn create(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let client = hosting.client().await?;
         let api: Api<ControlPlane> = Api::all(client);
-        api.create(&PostParams::default(), &wanted(name)).await.with_context(|| format!("create control plane {name}"))?;
+        api.create(&PostParams::default(), &wanted(name))
+            .await
+            .with_context(|| format!("create control plane {name}"))?;
         wait_ready(&api, name).await?;
         println!("controlplane/{name} created");
         Ok(())
@@ -38,7 +40,9 @@ pub fn ensure(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         if api.get_opt(name).await.context("look for the control plane")?.is_none() {
-            api.create(&PostParams::default(), &wanted(name)).await.with_context(|| format!("create control plane {name}"))?;
+            api.create(&PostParams::default(), &wanted(name))
+                .await
+                .with_context(|| format!("create control plane {name}"))?;
         }
         wait_ready(&api, name).await
     })
@@ -64,8 +68,12 @@ pub fn delete(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
         let plane = api.get(name).await.with_context(|| format!("find control plane {name}"))?;
         api.delete(name, &DeleteParams::default()).await.with_context(|| format!("delete control plane {name}"))?;
         let uid = plane.uid().unwrap_or_default();
-        let gone = kube::runtime::wait::await_condition(api.clone(), name, kube::runtime::wait::conditions::is_deleted(&uid));
-        tokio::time::timeout(PATIENCE, gone).await.context("the control plane did not go in time")?.context("watch the control plane")?;
+        let gone =
+            kube::runtime::wait::await_condition(api.clone(), name, kube::runtime::wait::conditions::is_deleted(&uid));
+        tokio::time::timeout(PATIENCE, gone)
+            .await
+            .context("the control plane did not go in time")?
+            .context("watch the control plane")?;
         println!("controlplane/{name} deleted");
         Ok(())
     })
@@ -79,13 +87,20 @@ pub fn get(name: Option<&str>, hosting: &Hosting) -> anyhow::Result<()> {
     let planes = runtime()?.block_on(async {
         let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         match name {
-            Some(name) => api.get(name).await.map(|plane| vec![plane]).with_context(|| format!("find control plane {name}")),
+            Some(name) => {
+                api.get(name).await.map(|plane| vec![plane]).with_context(|| format!("find control plane {name}"))
+            }
             None => api.list(&ListParams::default()).await.map(|list| list.items).context("list control planes"),
         }
     })?;
     let mut rows = vec![["NAME", "SYNCED", "READY", "TYPE"].map(str::to_owned)];
     for plane in &planes {
-        rows.push([plane.name_any(), plane.condition("Synced"), plane.condition("Ready"), plane.spec.type_.to_string()]);
+        rows.push([
+            plane.name_any(),
+            plane.condition("Synced"),
+            plane.condition("Ready"),
+            plane.spec.type_.to_string(),
+        ]);
     }
     print_table(&rows);
     Ok(())
@@ -123,11 +138,22 @@ pub fn read_kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<String> 
 }
 
 async fn secret_value(client: Client, name: &str) -> anyhow::Result<Vec<u8>> {
-    let plane = Api::<ControlPlane>::all(client.clone()).get(name).await.with_context(|| format!("find control plane {name}"))?;
-    let reference = plane.status.and_then(|status| status.secret_ref).with_context(|| format!("control plane {name} has no kubeconfig yet"))?;
-    let Some(key) = reference.key.filter(|key| !key.is_empty()) else { bail!("control plane {name} has only an in-cluster kubeconfig") };
+    let plane = Api::<ControlPlane>::all(client.clone())
+        .get(name)
+        .await
+        .with_context(|| format!("find control plane {name}"))?;
+    let reference = plane
+        .status
+        .and_then(|status| status.secret_ref)
+        .with_context(|| format!("control plane {name} has no kubeconfig yet"))?;
+    let Some(key) = reference.key.filter(|key| !key.is_empty()) else {
+        bail!("control plane {name} has only an in-cluster kubeconfig")
+    };
     let secrets: Api<Secret> = Api::namespaced(client, &reference.namespace);
-    let secret = secrets.get(&reference.name).await.with_context(|| format!("read Secret {}/{}", reference.namespace, reference.name))?;
+    let secret = secrets
+        .get(&reference.name)
+        .await
+        .with_context(|| format!("read Secret {}/{}", reference.namespace, reference.name))?;
     let value = secret.data.and_then(|mut data| data.remove(&key));
     Ok(value.with_context(|| format!("Secret {}/{} has no key {key}", reference.namespace, reference.name))?.0)
 }

@@ -16,7 +16,11 @@ use tracing_subscriber::EnvFilter;
 pub fn serve(settings: Settings, file: Option<&Path>) -> anyhow::Result<()> {
     let config = settings.complete(file)?;
     start_log(&config)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?.block_on(run(&config))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?
+        .block_on(run(&config))
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
@@ -67,7 +71,8 @@ async fn write_kubeconfig(data_dir: &Path, server: &Server) -> anyhow::Result<()
 pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         std::fs::rename(&temporary, path)
     };

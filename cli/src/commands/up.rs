@@ -44,7 +44,9 @@ pub fn up(settings: Settings) -> anyhow::Result<()> {
 /// When none runs, or it does not stop.
 pub fn down(settings: Settings) -> anyhow::Result<()> {
     let config = settings.complete(None)?;
-    let Some(pid) = read_pid(&config).filter(|pid| alive(*pid)) else { bail!("no server runs on {}", config.data_dir.display()) };
+    let Some(pid) = read_pid(&config).filter(|pid| alive(*pid)) else {
+        bail!("no server runs on {}", config.data_dir.display())
+    };
     let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().context("run kill")?;
     if !status.success() {
         bail!("server {pid} could not be stopped");
@@ -71,7 +73,11 @@ fn running(config: &Config) -> bool {
 
 fn start(config: &Config) -> anyhow::Result<()> {
     let log_path = config.data_dir.join("kplex.log");
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path).with_context(|| format!("open {}", log_path.display()))?;
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .with_context(|| format!("open {}", log_path.display()))?;
     let program = std::env::current_exe().context("find this program")?;
     let store = match &config.store {
         StoreChoice::Sqlite => "sqlite",
@@ -132,7 +138,10 @@ fn wait(patience: Duration, mut done: impl FnMut() -> bool) -> anyhow::Result<()
 fn next_steps(config: &Config, kubeconfig: &Path) {
     let kubeconfig = std::fs::canonicalize(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
     let program = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
-    println!("Kubeplex is ready on https://{}. Contexts: \"{HUB}\" (hosts control planes) and \"{FIRST}\" (current).", config.listen);
+    println!(
+        "Kubeplex is ready on https://{}. Contexts: \"{HUB}\" (hosts control planes) and \"{FIRST}\" (current).",
+        config.listen
+    );
     println!();
     println!("  export KUBECONFIG={} PATH={}:$PATH", kubeconfig.display(), program.display());
     println!("  kubectl create namespace shop");

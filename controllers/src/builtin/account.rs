@@ -13,7 +13,9 @@ const NAME: &str = "default";
 /// # Errors
 /// When a request or the store fails.
 pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Outcome, Failure> {
-    if !namespace::is_active(tenant, space).await? || tenant.read(&Key::new("", "serviceaccounts", Some(space), NAME)).await?.is_some() {
+    if !namespace::is_active(tenant, space).await?
+        || tenant.read(&Key::new("", "serviceaccounts", Some(space), NAME)).await?.is_some()
+    {
         return Ok(Outcome::Done);
     }
     let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": space}});

@@ -97,7 +97,12 @@ async fn dependents(tenant: &Tenant, item: &Item) -> Result<Vec<Dependent>, Fail
 }
 
 /// Finds the owners that an object names.
-async fn owners(tenant: &Tenant, item: &Item, references: &[Reference], gone: Option<&str>) -> Result<Vec<Owner>, Failure> {
+async fn owners(
+    tenant: &Tenant,
+    item: &Item,
+    references: &[Reference],
+    gone: Option<&str>,
+) -> Result<Vec<Owner>, Failure> {
     let mut owners = Vec::new();
     for reference in references {
         owners.push(owner(tenant, item, reference, gone).await?);
@@ -150,7 +155,8 @@ async fn take(tenant: &Tenant, item: &Item, step: Step) -> Result<(), Failure> {
 
 /// A change of metadata that fails when the object changed since it was read.
 fn precise(item: &Item, changes: BTreeMap<&'static str, Value>) -> Value {
-    let mut metadata = json!({"uid": item.object["metadata"]["uid"], "resourceVersion": item.object["metadata"]["resourceVersion"]});
+    let mut metadata =
+        json!({"uid": item.object["metadata"]["uid"], "resourceVersion": item.object["metadata"]["resourceVersion"]});
     for (field, value) in changes {
         metadata[field] = value;
     }

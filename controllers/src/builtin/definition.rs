@@ -62,7 +62,10 @@ fn group_of(name: &str) -> &str {
 async fn revisit_conflicting(tenant: &Tenant, name: &str) -> Result<(), Failure> {
     for other in siblings(tenant, name).await? {
         if !conditions::is_true(&other, "NamesAccepted") {
-            tenant.add(Controller::Definition, other.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default());
+            tenant.add(
+                Controller::Definition,
+                other.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(),
+            );
         }
     }
     Ok(())
@@ -76,14 +79,20 @@ async fn write_status(tenant: &Tenant, name: &str, mut definition: Value, status
 
 /// Deletes the objects of a terminating definition, and lets it go when there are none.
 async fn finalize(tenant: &Tenant, name: &str, definition: Value) -> Result<Outcome, Failure> {
-    let say = |definition: &Value, termination: &Termination| conditions::terminating(definition, termination, &tenant.timestamp());
+    let say = |definition: &Value, termination: &Termination| {
+        conditions::terminating(definition, termination, &tenant.timestamp())
+    };
     if !conditions::is_true(&definition, "Established") {
         let status = say(&definition, &Termination::NeverEstablished);
         let definition = write_status(tenant, name, definition, status).await?;
         return release(tenant, name, definition).await;
     }
     let status = say(&definition, &Termination::InProgress);
-    let definition = if definition.get("status") == Some(&status) { definition } else { write_status(tenant, name, definition, status).await? };
+    let definition = if definition.get("status") == Some(&status) {
+        definition
+    } else {
+        write_status(tenant, name, definition, status).await?
+    };
     match delete_objects(tenant, &definition).await {
         Ok(0) => {
             let status = say(&definition, &Termination::Completed);
@@ -134,8 +143,10 @@ async fn namespaces(tenant: &Tenant, prefix: &Prefix, namespaced: bool) -> Resul
         return Ok(vec![None]);
     }
     let objects = tenant.list(prefix).await?;
-    let mut names: Vec<Option<String>> =
-        objects.iter().map(|object| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned)).collect();
+    let mut names: Vec<Option<String>> = objects
+        .iter()
+        .map(|object| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned))
+        .collect();
     names.sort();
     names.dedup();
     Ok(names)

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the store fails.
-pub async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
+pub(crate) async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
     let now = minute(process);
     for (tenant, row) in rows(process, now).await? {
         add(process, tenant, &row).await?;
@@ -25,7 +25,7 @@ pub async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
 }
 
 /// Adds the work of rows whose minute has come, until the drain. `last` is the minute up to which it was done before.
-pub async fn run(process: Arc<Process>, mut last: u64) {
+pub(crate) async fn run(process: Arc<Process>, mut last: u64) {
     let drain = process.controllers.shared.drain.clone();
     loop {
         tokio::select! {
@@ -73,7 +73,9 @@ async fn add(process: &Arc<Process>, tenant: TenantId, row: &Due) -> Result<(), 
     if row.kind == due::RETRY {
         match Work::from_row_key(tenant, &row.key) {
             Some(work) => process.queue.add_durable(work),
-            None => tracing::warn!(tenant = tenant.get(), key = %String::from_utf8_lossy(&row.key), "due row of no controller"),
+            None => {
+                tracing::warn!(tenant = tenant.get(), key = %String::from_utf8_lossy(&row.key), "due row of no controller")
+            }
         }
         return Ok(());
     }
@@ -91,7 +93,12 @@ async fn add(process: &Arc<Process>, tenant: TenantId, row: &Due) -> Result<(), 
 
 async fn wait_for_dependents(process: &Arc<Process>, id: TenantId, key: &[u8]) -> Result<(), Failure> {
     let (Some(key), Some(tenant)) = (Key::parse(key), process.tenant(id).await?) else { return Ok(()) };
-    if let Some(uid) = tenant.read(&key).await?.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str().map(str::to_owned)) {
+    if let Some(uid) = tenant
+        .read(&key)
+        .await?
+        .as_ref()
+        .and_then(|object| object.pointer("/metadata/uid")?.as_str().map(str::to_owned))
+    {
         process.waiting.add_owner(id, &uid, key.as_str());
     }
     Ok(())

@@ -31,7 +31,8 @@ fn path(name: &str) -> String {
 pub(super) async fn is_active(tenant: &Tenant, name: &str) -> Result<bool, Failure> {
     let object = tenant.read(&key(name)).await?;
     Ok(object.is_some_and(|object| {
-        object.pointer("/metadata/deletionTimestamp").is_none() && object.pointer("/status/phase") != Some(&Value::from("Terminating"))
+        object.pointer("/metadata/deletionTimestamp").is_none()
+            && object.pointer("/status/phase") != Some(&Value::from("Terminating"))
     }))
 }
 
@@ -70,7 +71,10 @@ pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Outcome, Fa
 /// Deletes all content, pods first: what they use stays until they are gone.
 async fn delete_content(tenant: &Tenant, name: &str) -> Result<Progress, Failure> {
     let mut progress = Progress::default();
-    let (pods, others): (Vec<_>, Vec<_>) = deletable(tenant, &mut progress).await.into_iter().partition(|served| served.group.is_empty() && served.plural == "pods");
+    let (pods, others): (Vec<_>, Vec<_>) = deletable(tenant, &mut progress)
+        .await
+        .into_iter()
+        .partition(|served| served.group.is_empty() && served.plural == "pods");
     for served in pods {
         delete_kind(tenant, name, &served, &mut progress).await?;
     }
@@ -96,7 +100,12 @@ async fn deletable(tenant: &Tenant, progress: &mut Progress) -> Vec<Arc<Served>>
     all
 }
 
-async fn delete_kind(tenant: &Tenant, name: &str, served: &Arc<Served>, progress: &mut Progress) -> Result<(), Failure> {
+async fn delete_kind(
+    tenant: &Tenant,
+    name: &str,
+    served: &Arc<Served>,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
     let prefix = served.prefix(Some(name));
     if tenant.scope.log().count(&prefix).await? == 0 {
         return Ok(());
@@ -142,7 +151,8 @@ async fn write_conditions(tenant: &Tenant, name: &str, namespace: &Value, progre
 async fn finalize(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
     let Some(mut object) = tenant.read(&key(name)).await? else { return Ok(Outcome::Done) };
     let finalizers = object.pointer("/spec/finalizers").and_then(Value::as_array).into_iter().flatten();
-    let kept: HashSet<&str> = finalizers.filter_map(Value::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
+    let kept: HashSet<&str> =
+        finalizers.filter_map(Value::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
     let mut kept: Vec<&str> = kept.into_iter().collect();
     kept.sort_unstable();
     let kept = json!(kept);

@@ -70,7 +70,7 @@ fn uid(entry: &Entry) -> Option<String> {
 
 /// One change of one object.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// Whose.
     pub key: &'a Key,
     /// State before; `None` for a create.
@@ -86,7 +86,7 @@ impl<'a> From<&'a Event> for Change<'a> {
 }
 
 /// Returns the work that a change causes, and keeps `waiting` up to date.
-pub fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> Vec<Work> {
+pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> Vec<Work> {
     let mut works = Works { tenant, works: Vec::new() };
     let key = event.key;
     let (old, new) = (metadata(event.before), metadata(event.after));
@@ -118,7 +118,8 @@ impl Works {
     fn of_kind(&mut self, event: Change<'_>, new: &Metadata<'_>, waiting: &Waiting) {
         let key = event.key;
         let (name, namespace) = (key.name(), key.namespace().unwrap_or_default());
-        let either = |text: &str| [event.before, event.after].into_iter().flatten().any(|entry| mentions(&entry.value, text));
+        let either =
+            |text: &str| [event.before, event.after].into_iter().flatten().any(|entry| mentions(&entry.value, text));
         match (key.group(), key.resource()) {
             ("", "namespaces") => self.namespace(name, event, new, waiting),
             ("", "serviceaccounts") => {
@@ -130,7 +131,9 @@ impl Works {
                 }
             }
             ("", "configmaps") if name == "kube-root-ca.crt" => self.add(Controller::RootCertificate, namespace),
-            ("", "configmaps") if name == "cluster-info" && namespace == "kube-public" => self.add(Controller::BootstrapSigner, ""),
+            ("", "configmaps") if name == "cluster-info" && namespace == "kube-public" => {
+                self.add(Controller::BootstrapSigner, "")
+            }
             ("", "secrets") => {
                 if either("\"kubernetes.io/service-account-token\"") {
                     self.add(Controller::TokenSecret, &format!("{namespace}/{name}"));
@@ -149,13 +152,19 @@ impl Works {
                 }
                 self.works.push(work);
             }
-            ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => self.add(Controller::Certificate, name),
+            ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => {
+                self.add(Controller::Certificate, name)
+            }
             ("rbac.authorization.k8s.io", "clusterroles") => {
                 self.add(Controller::Aggregation, "");
                 self.add(Controller::BaseObject, key.as_str());
             }
-            ("rbac.authorization.k8s.io", _) | ("flowcontrol.apiserver.k8s.io" | "scheduling.k8s.io", _) => self.add(Controller::BaseObject, key.as_str()),
-            ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses") if event.after.is_some() => {
+            ("rbac.authorization.k8s.io", _) | ("flowcontrol.apiserver.k8s.io" | "scheduling.k8s.io", _) => {
+                self.add(Controller::BaseObject, key.as_str())
+            }
+            ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses")
+                if event.after.is_some() =>
+            {
                 self.add(Controller::Protection, key.as_str());
             }
             ("", "resourcequotas") => self.add(Controller::Quota, namespace),
@@ -209,7 +218,8 @@ impl Works {
         if old.owner_references.is_empty() || waiting.is_idle(self.tenant) {
             return;
         }
-        let keys: Vec<_> = old.owner_references.iter().filter_map(|owner| waiting.owner(self.tenant, &owner.uid)).collect();
+        let keys: Vec<_> =
+            old.owner_references.iter().filter_map(|owner| waiting.owner(self.tenant, &owner.uid)).collect();
         for key in keys {
             self.add(Controller::Collect, &key);
         }

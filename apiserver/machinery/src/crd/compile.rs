@@ -22,6 +22,8 @@ pub struct Compiled {
     pub scope: Scope,
     /// All versions, in the order of the definition.
     pub versions: Vec<CompiledVersion>,
+    /// Content hash of the definition, descriptions and accepted names included.
+    pub hash: [u8; 32],
 }
 
 /// Names of a custom resource.
@@ -136,14 +138,22 @@ impl Compiled {
 /// # Errors
 /// Why it cannot be compiled; never for one that was validated.
 pub fn compile(definition: &Value) -> Result<Compiled, FieldErrors> {
-    compile_interned(definition, &Interner::default())
+    compile_interned(definition, definition_hash(definition), &Interner::default())
 }
 
-/// Compiles a definition, taking schemas that exist already from an interner.
+/// Hash of all that makes a compiled definition.
+pub(crate) fn definition_hash(definition: &Value) -> Hash {
+    content_hash(&[
+        definition.get("spec").unwrap_or(&Value::Null),
+        definition.pointer("/status/acceptedNames").unwrap_or(&Value::Null),
+    ])
+}
+
+/// Compiles a definition with a known hash, taking schemas that exist already from an interner.
 ///
 /// # Errors
 /// Why it cannot be compiled; never for one that was validated.
-pub fn compile_interned(definition: &Value, interner: &Interner) -> Result<Compiled, FieldErrors> {
+pub(crate) fn compile_interned(definition: &Value, hash: Hash, interner: &Interner) -> Result<Compiled, FieldErrors> {
     let spec = definition.get("spec").unwrap_or(&Value::Null);
     let group = text(spec, "group");
     let accepted = definition.pointer("/status/acceptedNames").map(Names::read).unwrap_or_default();
@@ -161,7 +171,7 @@ pub fn compile_interned(definition: &Value, interner: &Interner) -> Result<Compi
         let warning = deprecation_warning(&group, &names.kind, version, &versions);
         compiled.push(version_of(&group, &names.kind, version, props, warning, interner));
     }
-    Ok(Compiled { group, names, scope, versions: compiled })
+    Ok(Compiled { group, names, scope, versions: compiled, hash })
 }
 
 fn text(value: &Value, field: &str) -> String {

@@ -1,6 +1,6 @@
 //! One copy of each compiled definition for all tenants that have it.
 
-use super::compile::{Compiled, compile_interned};
+use super::compile::{Compiled, compile_interned, definition_hash};
 use crate::field_error::FieldErrors;
 use crate::schema::{NodeId, Schema};
 use serde_json::Value;
@@ -65,14 +65,11 @@ impl Interner {
     /// # Errors
     /// Why the definition cannot be compiled.
     pub fn intern(&self, definition: &Value) -> Result<Arc<Compiled>, FieldErrors> {
-        let hash = content_hash(&[
-            definition.get("spec").unwrap_or(&Value::Null),
-            definition.pointer("/status/acceptedNames").unwrap_or(&Value::Null),
-        ]);
+        let hash = definition_hash(definition);
         if let Some(found) = self.definitions.lock().unwrap_or_else(PoisonError::into_inner).get(&hash) {
             return Ok(found);
         }
-        let compiled = Arc::new(compile_interned(definition, self)?);
+        let compiled = Arc::new(compile_interned(definition, hash, self)?);
         Ok(self.definitions.lock().unwrap_or_else(PoisonError::into_inner).add(hash, compiled))
     }
 

@@ -25,7 +25,7 @@ mod strategy;
 mod structural;
 mod values;
 
-pub use compile::{Column, Compiled, CompiledVersion, Names, Scale, Scope, compile, compile_interned};
+pub use compile::{Column, Compiled, CompiledVersion, Names, Scale, Scope, compile};
 pub use definition::{
     default_definition, prepare_definition_create, prepare_definition_status_update, prepare_definition_update,
     unrecognized_formats, validate_create, validate_status_update, validate_update,

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+/// Groups that upstream's server of custom resources has no types of.
+const FOREIGN: [&str; 4] = ["admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"];
 const POD: &str = "io.k8s.api.core.v1.Pod";
 
 /// Returns the document of one group version.
@@ -24,6 +26,13 @@ pub(super) fn v3(api: &Api, descriptions: &Descriptions, custom: &[Custom<'_>], 
     }
     let paths = v3::write_paths(&mut schemas, &paths);
     definitions.extend(schemas.closure());
+    if let Some(Value::Array(kinds)) = definitions
+        .get_mut("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+        .and_then(|options| options.get_mut("x-kubernetes-group-version-kind"))
+    {
+        // Upstream's server of custom resources doesn't know the groups of other servers.
+        kinds.retain(|kind| !FOREIGN.iter().any(|group| kind.get("group") == Some(&Value::from(*group))));
+    }
     json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"},

@@ -36,30 +36,32 @@ pub const INDEX: &str = "text/plain; charset=utf-8";
 /// Counts the changes of the code here that change documents; part of all hashes.
 const GENERATION: u32 = 1;
 
-/// An established definition with its stored form, which has the descriptions that the compiled one dropped.
-#[derive(Clone, Copy, Debug)]
-pub struct Custom<'a> {
-    /// The stored object.
-    pub object: &'a Value,
-    /// Its compiled form.
-    pub definition: &'a Compiled,
+/// A definition with its stored form, which has the descriptions that the compiled one dropped.
+#[derive(Clone, Copy)]
+struct Custom<'a> {
+    /// The stored object; `null` when the caller has not passed it.
+    object: &'a Value,
+    definition: &'a Compiled,
 }
 
 /// The documents of one control plane.
+///
+/// What there is, and with which hash, follows from the compiled definitions. Only a document about custom resources needs
+/// their stored objects; [`OpenApi::needed`] says which.
 pub struct OpenApi<'a> {
     api: &'a Api,
-    custom: Vec<Custom<'a>>,
+    definitions: Vec<&'a Compiled>,
 }
 
 impl<'a> OpenApi<'a> {
     /// Describes the built-in API and established definitions.
-    pub fn new(api: &'a Api, definitions: impl IntoIterator<Item = Custom<'a>>) -> Self {
-        let mut custom: Vec<Custom<'_>> = definitions.into_iter().collect();
-        custom.sort_by(|left, right| {
-            let key = |custom: &Custom<'a>| (&custom.definition.group, &custom.definition.names.plural);
+    pub fn new(api: &'a Api, definitions: impl IntoIterator<Item = &'a Compiled>) -> Self {
+        let mut definitions: Vec<&Compiled> = definitions.into_iter().collect();
+        definitions.sort_by(|left, right| {
+            let key = |definition: &&'a Compiled| (&definition.group, &definition.names.plural);
             key(left).cmp(&key(right))
         });
-        Self { api, custom }
+        Self { api, definitions }
     }
 
     /// Returns the paths of the documents of version 3 with their hashes.
@@ -67,15 +69,12 @@ impl<'a> OpenApi<'a> {
     pub fn paths(&self) -> BTreeMap<String, String> {
         let mut paths = builtin_paths(self.api);
         let mut own: BTreeMap<String, Sha512> = BTreeMap::new();
-        for custom in &self.custom {
-            for version in custom.definition.versions.iter().filter(|version| version.served) {
-                let path = format!("apis/{}/{}", custom.definition.group, version.name);
-                if paths.contains_key(&path) {
-                    continue;
+        for definition in &self.definitions {
+            for version in definition.versions.iter().filter(|version| version.served) {
+                let path = format!("apis/{}/{}", definition.group, version.name);
+                if !paths.contains_key(&path) {
+                    own.entry(path).or_insert_with(|| seed(self.api)).update(definition.hash);
                 }
-                let hasher = own.entry(path).or_insert_with(|| seed(self.api));
-                let spec = custom.object.get("spec").unwrap_or(&Value::Null);
-                hasher.update(serde_json::to_vec(spec).expect("a Value has string keys and finite numbers"));
             }
         }
         paths.extend(own.into_iter().map(|(path, hasher)| (path, hex(hasher))));
@@ -93,55 +92,74 @@ impl<'a> OpenApi<'a> {
         write(&json!({"paths": paths}))
     }
 
-    /// `GET /openapi/v3/<path>`: a document; nothing for a path that is not in the index. Its hash is in
-    /// [`OpenApi::paths`], and its entity tag is the hash in quotes.
+    /// Returns the definitions whose stored objects [`OpenApi::v3`] needs for a path; none for built-in documents.
     #[must_use]
-    pub fn v3(&self, path: &str) -> Option<Vec<u8>> {
+    pub fn needed(&self, path: &str) -> Vec<&'a Compiled> {
+        let parts = path.strip_prefix("apis/").and_then(|rest| rest.split_once('/'));
+        let Some((group, version)) = parts.filter(|_| !builtin_list(self.api).contains(path)) else {
+            return Vec::new();
+        };
+        let serves = |definition: &&&'a Compiled| {
+            definition.group == group && definition.version(version).is_some_and(|found| found.served)
+        };
+        self.definitions.iter().filter(serves).copied().collect()
+    }
+
+    /// `GET /openapi/v3/<path>`: a document; nothing for a path that is not in the index. Its hash is in
+    /// [`OpenApi::paths`], and its entity tag is the hash in quotes. `objects` are the stored definitions.
+    #[must_use]
+    pub fn v3<'v>(&self, path: &str, objects: impl IntoIterator<Item = &'v Value>) -> Option<Vec<u8>> {
         let document = if builtin_list(self.api).contains(path) {
             v3::builtin(self.api, &Descriptions::load(), path)
         } else {
-            let (group, version) = path.strip_prefix("apis/")?.split_once('/')?;
-            let custom: Vec<Custom<'_>> = self.served(group, version).collect();
-            if custom.is_empty() {
-                return None;
-            }
-            custom::v3(self.api, &Descriptions::load(), &custom, version)
+            let needed = self.needed(path);
+            let (_, version) = path.rsplit_once('/').filter(|_| !needed.is_empty())?;
+            let objects: Vec<&Value> = objects.into_iter().collect();
+            custom::v3(self.api, &Descriptions::load(), &with_objects(&needed, &objects), version)
         };
         Some(write(&document))
     }
 
-    /// `GET /openapi/v2` in JSON.
+    /// `GET /openapi/v2` in JSON. `objects` are the stored definitions, all of them.
     #[must_use]
-    pub fn v2_json(&self) -> Vec<u8> {
-        write(&self.v2())
+    pub fn v2_json<'v>(&self, objects: impl IntoIterator<Item = &'v Value>) -> Vec<u8> {
+        write(&self.v2(objects))
     }
 
-    /// `GET /openapi/v2` in protobuf.
+    /// `GET /openapi/v2` in protobuf. `objects` are the stored definitions, all of them.
     #[must_use]
-    pub fn v2_protobuf(&self) -> Vec<u8> {
-        gnostic::encode(&self.v2())
+    pub fn v2_protobuf<'v>(&self, objects: impl IntoIterator<Item = &'v Value>) -> Vec<u8> {
+        gnostic::encode(&self.v2(objects))
     }
 
     /// Hash of the document of version 2; its entity tag is the hash in quotes.
     #[must_use]
     pub fn v2_hash(&self) -> String {
         let mut hasher = seed(self.api);
-        for (path, hash) in self.paths() {
-            hasher.update(path);
-            hasher.update(hash);
+        hasher.update("v2");
+        for definition in &self.definitions {
+            hasher.update(definition.hash);
         }
         hex(hasher)
     }
 
-    fn v2(&self) -> Value {
-        v2::document(self.api, &Descriptions::load(), &self.custom)
+    fn v2<'v>(&self, objects: impl IntoIterator<Item = &'v Value>) -> Value {
+        let objects: Vec<&Value> = objects.into_iter().collect();
+        v2::document(self.api, &Descriptions::load(), &with_objects(&self.definitions, &objects))
     }
+}
 
-    fn served(&self, group: &str, version: &str) -> impl Iterator<Item = Custom<'a>> {
-        self.custom.iter().copied().filter(move |custom| {
-            custom.definition.group == group && custom.definition.version(version).is_some_and(|found| found.served)
-        })
-    }
+/// Finds the stored object of each definition.
+fn with_objects<'c>(definitions: &[&'c Compiled], objects: &[&'c Value]) -> Vec<Custom<'c>> {
+    let text = |object: &'c Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let find = |definition: &'c Compiled| {
+        let found = objects.iter().find(|object| {
+            text(object, "/spec/group") == definition.group
+                && text(object, "/spec/names/plural") == definition.names.plural
+        });
+        Custom { object: found.copied().unwrap_or(&Value::Null), definition }
+    };
+    definitions.iter().copied().map(find).collect()
 }
 
 fn write(document: &Value) -> Vec<u8> {
@@ -150,11 +168,17 @@ fn write(document: &Value) -> Vec<u8> {
 
 /// A hasher that has seen what all documents depend on.
 fn seed(api: &Api) -> Sha512 {
-    let mut hasher = Sha512::new();
-    hasher.update(GENERATION.to_le_bytes());
-    hasher.update(env!("CARGO_PKG_VERSION"));
+    static SEED: OnceLock<Sha512> = OnceLock::new();
+    let mut hasher = SEED
+        .get_or_init(|| {
+            let mut hasher = Sha512::new();
+            hasher.update(GENERATION.to_le_bytes());
+            hasher.update(env!("CARGO_PKG_VERSION"));
+            hasher.update(kplex_descriptions::compressed());
+            hasher
+        })
+        .clone();
     hasher.update(&api.kubernetes);
-    hasher.update(kplex_descriptions::compressed());
     hasher
 }
 

@@ -92,7 +92,10 @@ pub(super) fn is_deleting(object: &Value) -> bool {
 }
 
 fn has_finalizer(object: &Value, name: &str) -> bool {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|list| list.iter().any(|finalizer| finalizer == name))
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .is_some_and(|list| list.iter().any(|finalizer| finalizer == name))
 }
 
 /// Returns what an object waits for.
@@ -107,7 +110,8 @@ pub(super) fn waits(object: &Value) -> Waits {
 /// Returns the owner references without those of some owners; `None` when there are none of them.
 pub(super) fn without(object: &Value, uids: &[&str]) -> Option<Value> {
     let list = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let kept: Vec<&Value> = list.iter().filter(|reference| !uids.contains(&reference["uid"].as_str().unwrap_or_default())).collect();
+    let kept: Vec<&Value> =
+        list.iter().filter(|reference| !uids.contains(&reference["uid"].as_str().unwrap_or_default())).collect();
     (kept.len() < list.len()).then(|| json!(kept))
 }
 
@@ -131,7 +135,11 @@ pub(super) fn plan(object: &Value, owners: &[Owner], dependents: &[Dependent]) -
 }
 
 fn wait_for_dependents(object: &Value, dependents: &[Dependent]) -> Vec<Step> {
-    let visit = dependents.iter().filter(|dependent| !dependent.waits).map(|dependent| dependent.key.clone()).collect::<Vec<_>>();
+    let visit = dependents
+        .iter()
+        .filter(|dependent| !dependent.waits)
+        .map(|dependent| dependent.key.clone())
+        .collect::<Vec<_>>();
     let mut steps = if visit.is_empty() { Vec::new() } else { vec![Step::Visit(visit)] };
     if !dependents.iter().any(|dependent| dependent.blocks) {
         steps.push(Step::Write(without_finalizer(object, FOREGROUND)));

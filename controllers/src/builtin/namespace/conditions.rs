@@ -17,7 +17,8 @@ pub(super) struct Remaining {
 impl Remaining {
     /// Counts the objects of a resource that are still there.
     pub(super) fn of(group: &str, plural: &str, objects: &[Value]) -> Self {
-        let mut remaining = Self { group: group.to_owned(), plural: plural.to_owned(), count: objects.len(), ..Self::default() };
+        let mut remaining =
+            Self { group: group.to_owned(), plural: plural.to_owned(), count: objects.len(), ..Self::default() };
         for object in objects {
             let list = object.pointer("/metadata/finalizers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             for finalizer in list.iter().filter_map(Value::as_str) {
@@ -75,7 +76,8 @@ impl Progress {
     /// Why it has to be tried again, if it has.
     pub(super) fn failure(&self) -> Option<String> {
         let unexplained = self.remaining.iter().filter(|remaining| remaining.unexplained);
-        let unexplained = unexplained.map(|remaining| format!("unexpected items still remain: {}.{}", remaining.plural, remaining.group));
+        let unexplained = unexplained
+            .map(|remaining| format!("unexpected items still remain: {}.{}", remaining.plural, remaining.group));
         let all: Vec<String> = self.discovery.iter().chain(&self.failures).cloned().chain(unexplained).collect();
         (!all.is_empty()).then(|| all.join(", "))
     }
@@ -115,13 +117,15 @@ impl Progress {
         }
         let mut failures = self.failures.clone();
         failures.sort();
-        let text = format!("Failed to delete all resource types, {} remaining: {}", failures.len(), failures.join(", "));
+        let text =
+            format!("Failed to delete all resource types, {} remaining: {}", failures.len(), failures.join(", "));
         (true, "ContentDeletionFailed", text)
     }
 
     fn remaining_text(&self) -> (bool, &'static str, String) {
         let told = self.remaining.iter().filter(|_| self.finished);
-        let mut list: Vec<String> = told.map(|left| format!("{}.{} has {} resource instances", left.plural, left.group, left.count)).collect();
+        let mut list: Vec<String> =
+            told.map(|left| format!("{}.{} has {} resource instances", left.plural, left.group, left.count)).collect();
         if list.is_empty() {
             return (false, "ContentRemoved", "All content successfully removed".to_owned());
         }
@@ -137,7 +141,8 @@ impl Progress {
         if counts.is_empty() {
             return (false, "ContentHasNoFinalizers", "All content-preserving finalizers finished".to_owned());
         }
-        let mut list: Vec<String> = counts.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
+        let mut list: Vec<String> =
+            counts.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
         list.sort();
         let text = format!("Some content in the namespace has finalizers remaining: {}", list.join(", "));
         (true, "SomeFinalizersRemain", text)
