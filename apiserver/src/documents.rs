@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::catalog;
 use crate::http::info::Verb;
 use crate::http::negotiate::{self, Offer};
+use crate::openapi;
 use crate::verbs::reply::Reply;
 use bytes::Bytes;
 use http::header::{ACCEPT, IF_NONE_MATCH};
@@ -29,6 +30,9 @@ pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] => discover(call, &segments).await,
+        ["openapi", "v2"] => openapi::v2(call).await.map(Some),
+        ["openapi", "v3"] => openapi::index(call).await.map(Some),
+        ["openapi", "v3", ..] => openapi::v3(call, &path["/openapi/v3/".len()..]).await,
         [""] | [] => Ok(Some(root(call).await?)),
         [".well-known", "openid-configuration"] => {
             let keys_url = format!("{}/openid/v1/jwks", call.scope.keys().issuer());
@@ -97,16 +101,18 @@ fn wants_aggregated(call: &Call) -> bool {
 }
 
 fn tagged(call: &Call, document: Document) -> Reply {
-    let known = call
-        .headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == document.etag)));
     let headers = vec![("etag", document.etag), ("vary", "Accept".to_owned()), ("cache-control", "public".to_owned())];
-    if known {
+    if is_known(call, &headers[0].1) {
         return Reply::Tagged(304, discovery::AGGREGATED, Bytes::new(), headers);
     }
     Reply::Tagged(200, discovery::AGGREGATED, Bytes::from(document.bytes), headers)
+}
+
+/// Whether the client has a document with this entity tag already.
+#[must_use]
+pub fn is_known(call: &Call, etag: &str) -> bool {
+    let tags = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|tags| tags.split(',')).any(|tag| tag.trim() == etag)
 }
 
 /// Address that clients use, as `/api` tells it.

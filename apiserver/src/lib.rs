@@ -13,6 +13,7 @@ pub mod verbs;
 pub mod subresources;
 pub mod reviews;
 pub mod documents;
+pub mod openapi;
 pub mod admission;
 pub mod codec;
 pub mod encode;

@@ -550,11 +550,14 @@ impl Served {
         self.strategy().is_none_or(|strategy| strategy.dependents != Dependents::Unsupported)
     }
 
-    /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`.
+    /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`, or a definition's
+    /// objects, which get it a finalizer when it is deleted first.
     #[must_use]
     pub fn holds(&self, object: &Value) -> bool {
-        self.is_namespace()
-            && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        if self.is_definition() {
+            return codec::meta_str(object, "deletionTimestamp").is_empty();
+        }
+        self.is_namespace() && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
     /// Whether it is the namespace resource.

@@ -1,6 +1,7 @@
 //! What all requests of the process share.
 
 use crate::metrics::Metrics;
+use crate::openapi;
 use crate::stack::fair::FairQueue;
 use kplex_machinery::crd::Interner;
 use kplex_tenants::Tenants;
@@ -20,6 +21,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Compiled definitions, shared between tenants by content.
     pub interner: Arc<Interner>,
+    /// OpenAPI documents of the built-in API.
+    pub documents: openapi::Kept,
     /// Host-name suffix of control planes (`--domain`).
     pub domain: Option<String>,
     ready: AtomicBool,
@@ -35,6 +38,7 @@ impl Shared {
             queue: FairQueue::default(),
             metrics: Metrics::default(),
             interner: Arc::default(),
+            documents: openapi::Kept::default(),
             domain,
             ready: AtomicBool::new(false),
         })

@@ -3,6 +3,8 @@
 mod cluster;
 mod contract;
 mod faults;
+mod files;
+mod golden;
 mod harness;
 mod model;
 

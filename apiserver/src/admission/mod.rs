@@ -4,14 +4,31 @@
 //! claims what is unique in the control plane (cluster IPs, node ports) and [`release`] gives it back in the commit that
 //! deletes the object. Webhooks and policies come with issue B (fidelity).
 
+mod certificates;
+mod claim_resize;
+mod escalation;
+mod ingress_class;
 mod lifecycle;
+mod limit_ranger;
+mod node_taint;
+mod priority;
+mod resources;
+mod runtime_class;
+mod service;
+mod service_account;
+mod storage_class;
+mod storage_protection;
+mod tolerations;
+mod topology_labels;
+mod write;
 
 use crate::call::Call;
 use crate::resource::Served;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
-use kplex_storage::WriteSet;
+use kplex_storage::{Change, WriteSet};
 use serde_json::Value;
+use write::Write;
 
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +52,14 @@ pub struct Operation {
     pub dry_run: bool,
 }
 
-/// Runs the mutating plugins.
+/// What a write changes besides its object. It is stored in the same commit, so that nothing is claimed twice or lost.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Changes of other objects, each with what it expects to find.
+    pub changes: Vec<Change>,
+}
+
+/// Runs the mutating plugins. A new object that asks for a generated name has none yet, as upstream.
 ///
 /// # Errors
 /// 403 and 404 of the plugins.
@@ -46,11 +70,22 @@ pub async fn mutate(
     old: Option<&Value>,
     new: &mut Value,
 ) -> Result<(), Status> {
-    let _ = old;
-    lifecycle::admit(call, served, operation, new).await
+    let write = Write { call, served, operation, old };
+    lifecycle::admit(call, served, operation, new).await?;
+    limit_ranger::admit(&write, new).await?;
+    service_account::admit(&write, new).await?;
+    node_taint::admit(&write, new);
+    priority::admit(&write, new).await?;
+    tolerations::admit(&write, new);
+    storage_class::admit(&write, new).await?;
+    storage_protection::admit(&write, new);
+    runtime_class::admit(&write, new).await?;
+    ingress_class::admit(&write, new).await?;
+    topology_labels::admit(&write, new).await?;
+    escalation::check(&write, new).await
 }
 
-/// Claims what is unique in the control plane.
+/// Claims what is unique in the control plane, and fills in what the server alone knows about a new object.
 ///
 /// # Errors
 /// 422 and 500 when nothing is left or the asked-for thing is taken.
@@ -60,14 +95,25 @@ pub async fn allocate(
     operation: Operation,
     old: Option<&Value>,
     new: &mut Value,
-) -> Result<(), Status> {
-    let _ = (call, served, operation, old, new);
-    Ok(())
+) -> Result<Claims, Status> {
+    let write = Write { call, served, operation, old };
+    certificates::identify(&write, new);
+    let mut claims = Claims::default();
+    service::allocate(&write, new, &mut claims).await?;
+    Ok(claims)
 }
 
 /// Gives back what [`allocate`] claimed, in the commit that deletes the object.
-pub fn release(served: &Served, old: &Value, set: &mut WriteSet) {
-    let _ = (served, old, set);
+///
+/// # Errors
+/// 503 when the claims can't be read.
+pub async fn release(
+    call: &Call,
+    served: &Served,
+    old: &Value,
+    set: &mut WriteSet,
+) -> Result<(), kplex_storage::StorageError> {
+    service::release(call, served, old, set).await
 }
 
 /// Runs the validating plugins. For a deletion, `new` is the object that goes.
@@ -80,7 +126,15 @@ pub async fn validate(
     operation: Operation,
     old: Option<&Value>,
     new: &Value,
+    claims: &mut Claims,
 ) -> Result<(), Status> {
-    let _ = old;
-    lifecycle::validate(call, served, operation, new)
+    let write = Write { call, served, operation, old };
+    lifecycle::validate(call, served, operation, new)?;
+    limit_ranger::validate(&write, new).await?;
+    service_account::validate(&write, new).await?;
+    priority::validate(&write, new).await?;
+    claim_resize::validate(&write, new).await?;
+    runtime_class::validate(&write, new).await?;
+    let _ = claims;
+    certificates::validate(&write, new).await
 }

@@ -1,6 +1,6 @@
 //! From replies and `Status` to HTTP responses: the only place that writes status lines and headers.
 
-use super::negotiate::{Accepted, Media};
+use super::negotiate::Media;
 use crate::call::Call;
 use crate::encode;
 use crate::limits;
@@ -52,7 +52,9 @@ fn encode_reply(call: &Call, reply: Reply) -> Result<Response<Body>, Status> {
         }
         Reply::Bytes(code, content_type, bytes) => body(call, code, content_type, bytes),
         Reply::Tagged(code, content_type, bytes, headers) => {
-            let mut response = body(call, code, content_type, bytes);
+            let compressed = headers.iter().any(|(name, _)| *name == "content-encoding");
+            let mut response =
+                if compressed { plain(code, content_type, bytes) } else { body(call, code, content_type, bytes) };
             for (name, value) in headers {
                 if let Ok(value) = HeaderValue::from_str(&value) {
                     response.headers_mut().insert(name, value);
@@ -75,7 +77,9 @@ fn body(call: &Call, code: u16, content_type: &'static str, bytes: Bytes) -> Res
     response
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+/// Whether the client takes gzip.
+#[must_use]
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT_ENCODING)
         .iter()
@@ -122,7 +126,7 @@ pub fn failure(media: Media, status: &Status) -> Response<Body> {
 #[must_use]
 pub fn early_failure(headers: &HeaderMap, status: &Status) -> Response<Body> {
     let offer = super::negotiate::Offer { protobuf: true, transforms: true };
-    let accepted = super::negotiate::accept(headers, offer).unwrap_or(Accepted::default());
+    let accepted = super::negotiate::accept(headers, offer).unwrap_or_default();
     failure(accepted.media, status)
 }
 

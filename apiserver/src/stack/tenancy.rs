@@ -57,7 +57,7 @@ pub(super) async fn resolve(State(shared): State<Arc<Shared>>, mut request: Requ
         return response;
     }
     let certificates: Arc<[CertificateDer<'static>]> =
-        connection.map(|connection| connection.client_certs.clone().into()).unwrap_or_default();
+        connection.map(|connection| connection.client_certs.clone()).unwrap_or_default();
     let scope = match shared.tenants.resolve(&name).await {
         Ok(Some(scope)) => scope,
         Ok(None) => return nobody_home(&request, &info, !certificates.is_empty()),

@@ -53,12 +53,13 @@ pub async fn store(
     let operation = Operation { verb: Verb::Create, part: Subresource::Main, dry_run: options.dry_run };
     let base = codec::meta_str(&object, "generateName").to_owned();
     let generated = codec::meta_str(&object, "name").is_empty() && !base.is_empty();
-    if generated {
-        set_name(&mut object, &base);
-    }
-    admission::mutate(call, served, operation, None, &mut object).await?;
+    // Nobody manages what the server adds: fields are tracked first, as upstream.
     if !managed {
         write::track(call, served, options, None, &mut object, Subresource::Main);
+    }
+    admission::mutate(call, served, operation, None, &mut object).await?;
+    if generated {
+        set_name(&mut object, &base);
     }
     served.prepare_create(&mut object, &now).into_iter().for_each(|text| call.warn(text));
     for attempt in 1..=limits::NAME_RETRIES {
@@ -77,28 +78,48 @@ async fn commit(
     served: &Arc<Served>,
     operation: Operation,
     options: &WriteOptions,
-    mut object: Value,
+    object: Value,
 ) -> Result<Reply, Status> {
-    admission::allocate(call, served, operation, None, &mut object).await?;
+    let name = codec::meta_str(&object, "name").to_owned();
+    for _ in 0..limits::WRITE_RETRIES {
+        if let Some(reply) = try_commit(call, served, operation, options, object.clone()).await? {
+            return Ok(reply);
+        }
+    }
+    Err(Status::stale(&served.group_resource(), &name))
+}
+
+/// Returns nothing when something else took what the object claims; then it has to claim anew.
+async fn try_commit(
+    call: &Call,
+    served: &Arc<Served>,
+    operation: Operation,
+    options: &WriteOptions,
+    mut object: Value,
+) -> Result<Option<Reply>, Status> {
+    let mut claims = admission::allocate(call, served, operation, None, &mut object).await?;
     served.warnings(&object, None).into_iter().for_each(|text| call.warn(text));
     let name = codec::meta_str(&object, "name").to_owned();
     let errors = served.validate_create(&object);
     if !errors.is_empty() {
         return Err(served.invalid(&name, &errors));
     }
-    admission::validate(call, served, operation, None, &object).await?;
+    admission::validate(call, served, operation, None, &object, &mut claims).await?;
     let namespace = codec::meta_str(&object, "namespace").to_owned();
     let key = served.key(Some(namespace.as_str()).filter(|_| served.namespaced), &name);
     if options.dry_run {
         let (existing, _) = call.scope.log().get(&key).await.map_err(respond::storage)?;
         return match existing {
             Some(_) => Err(Status::already_exists(&served.group_resource(), &name)),
-            None => Ok(Reply::Object(201, served.clone(), object)),
+            None => Ok(Some(Reply::Object(201, served.clone(), object))),
         };
     }
-    match write::insert(call, served, &key, &object).await {
-        Ok(entry) => Ok(Reply::Entry(201, served.clone(), entry)),
-        Err(StorageError::Conflict { current, .. }) => Err(exists(served, &name, current.as_ref())),
+    match write::insert(call, served, &key, &object, claims).await {
+        Ok(entry) => Ok(Some(Reply::Entry(201, served.clone(), entry))),
+        Err(StorageError::Conflict { key: taken, current }) if taken == key => {
+            Err(exists(served, &name, current.as_ref()))
+        }
+        Err(StorageError::Conflict { .. }) => Ok(None),
         Err(error) => Err(respond::storage(error)),
     }
 }

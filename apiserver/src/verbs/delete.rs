@@ -4,7 +4,7 @@
 
 use super::reply::Reply;
 use super::{input, write};
-use crate::admission::{self, Operation, Verb};
+use crate::admission::{self, Claims, Operation, Verb};
 use crate::call::Call;
 use crate::http::query;
 use crate::resource::Served;
@@ -153,14 +153,8 @@ pub async fn delete_one(
         let Some(entry) = entry else { return Err(Status::not_found(&resource, name)) };
         let old = codec::load(served, &entry)?;
         preconditions(served, name, options, &old)?;
-        admission::validate(
-            call,
-            served,
-            Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run },
-            Some(&old),
-            &old,
-        )
-        .await?;
+        let operation = Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run };
+        admission::validate(call, served, operation, Some(&old), &old, &mut Claims::default()).await?;
         let outcome = match plan(call, served, options, &old) {
             Deletion::AlreadyGoing => return Ok(Reply::Entry(200, served.clone(), entry)),
             Deletion::Now if options.dry_run => return Ok(deleted(served, name, old)),
@@ -170,9 +164,11 @@ pub async fn delete_one(
                 codec::set_revision(&mut last, revision);
                 deleted(served, name, last)
             }),
-            Deletion::MarkDeleting(new) => write::replace(call, served, &key, entry.revision, &old, &new)
-                .await
-                .map(|entry| Reply::Entry(200, served.clone(), entry)),
+            Deletion::MarkDeleting(new) => {
+                write::replace(call, served, &key, entry.revision, &old, &new, Claims::default())
+                    .await
+                    .map(|entry| Reply::Entry(200, served.clone(), entry))
+            }
         };
         match outcome {
             Err(StorageError::Conflict { .. }) => {}

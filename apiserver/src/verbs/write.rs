@@ -1,7 +1,7 @@
 //! The one way objects change: compute against the pending state of a key, commit, and say what came of it.
 
 use super::reply::Reply;
-use crate::admission::{self, Operation, Verb};
+use crate::admission::{self, Claims, Operation, Verb};
 use crate::call::Call;
 use crate::http::query::WriteOptions;
 use crate::resource::Served;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub enum Outcome {
     /// Nothing changes, nothing is written.
     Unchanged,
-    /// The object becomes this.
-    Replace(Value),
+    /// The object becomes this, and this is claimed with it.
+    Replace(Value, Claims),
     /// The last finalizer is gone: the object goes, last seen like this.
     Delete(Value),
 }
@@ -84,12 +84,12 @@ async fn settle(
     let served = update.served.clone();
     match outcome {
         Outcome::Unchanged => Ok(Reply::Entry(200, served, entry.clone())),
-        Outcome::Replace(mut new) | Outcome::Delete(mut new) if update.options.dry_run => {
+        Outcome::Replace(mut new, _) | Outcome::Delete(mut new) if update.options.dry_run => {
             codec::set_revision(&mut new, entry.revision);
             Ok(Reply::Object(200, served, new))
         }
-        Outcome::Replace(new) => {
-            let stored = replace(call, &served, key, entry.revision, old, &new).await?;
+        Outcome::Replace(new, claims) => {
+            let stored = replace(call, &served, key, entry.revision, old, &new, claims).await?;
             Ok(Reply::Entry(200, served, stored))
         }
         Outcome::Delete(mut last) => {
@@ -119,7 +119,7 @@ pub async fn rewrite(
         let mut new = old.clone();
         change(&mut new)?;
         track(call, served, update.options, Some(&old), &mut new, update.part);
-        match settle(call, update, &key, &entry, &old, Outcome::Replace(new)).await {
+        match settle(call, update, &key, &entry, &old, Outcome::Replace(new, Claims::default())).await {
             Err(StorageError::Conflict { .. }) => {}
             Err(error) => return Err(respond::storage(error)),
             Ok(reply) => return Ok(reply),
@@ -139,12 +139,13 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     let now = call.timestamp();
     served.default(&mut new, &now);
     let operation = Operation { verb: Verb::Update, part: update.part, dry_run: update.options.dry_run };
-    admission::mutate(call, served, operation, Some(old), &mut new).await?;
+    // Nobody manages what the server adds: fields are tracked first, as upstream.
     if !update.managed {
         track(call, served, update.options, Some(old), &mut new, update.part);
     }
+    admission::mutate(call, served, operation, Some(old), &mut new).await?;
+    let mut claims = admission::allocate(call, served, operation, Some(old), &mut new).await?;
     served.prepare_update(&mut new, old, update.part, &now);
-    admission::allocate(call, served, operation, Some(old), &mut new).await?;
     if update.part == Subresource::Main {
         served.warnings(&new, Some(old)).into_iter().for_each(|text| call.warn(text));
     }
@@ -152,12 +153,12 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     if !errors.is_empty() {
         return Err(served.invalid(update.name, &errors));
     }
-    admission::validate(call, served, operation, Some(old), &new).await?;
+    admission::validate(call, served, operation, Some(old), &new, &mut claims).await?;
     apply::ignore_timestamps(old, &mut new);
     if served.is_finished(&new) {
         return Ok(Outcome::Delete(new));
     }
-    Ok(if new == *old { Outcome::Unchanged } else { Outcome::Replace(new) })
+    Ok(if new == *old { Outcome::Unchanged } else { Outcome::Replace(new, claims) })
 }
 
 /// Checks uid and resourceVersion of a new object against the current one.
@@ -264,8 +265,14 @@ pub fn subresource_name(part: Subresource) -> &'static str {
 ///
 /// # Errors
 /// `Conflict` when the key exists already, and storage errors.
-pub async fn insert(call: &Call, served: &Served, key: &Key, new: &Value) -> Result<Entry, StorageError> {
-    put(call, served, key, Expect::Absent, None, new).await
+pub async fn insert(
+    call: &Call,
+    served: &Served,
+    key: &Key,
+    new: &Value,
+    claims: Claims,
+) -> Result<Entry, StorageError> {
+    put(call, served, key, Expect::Absent, None, new, claims).await
 }
 
 /// Commits a changed object.
@@ -279,8 +286,9 @@ pub async fn replace(
     revision: Revision,
     old: &Value,
     new: &Value,
+    claims: Claims,
 ) -> Result<Entry, StorageError> {
-    put(call, served, key, Expect::At(revision), Some(old), new).await
+    put(call, served, key, Expect::At(revision), Some(old), new, claims).await
 }
 
 async fn put(
@@ -290,6 +298,7 @@ async fn put(
     expect: Expect,
     old: Option<&Value>,
     new: &Value,
+    claims: Claims,
 ) -> Result<Entry, StorageError> {
     let (value, stamp) = served.pack(new)?;
     if value.len() > limits::OBJECT_BYTES_MAX {
@@ -299,6 +308,7 @@ async fn put(
     set.changes.push(Change { key: key.clone(), expect, op: Op::Put { stamp, value: value.clone() } });
     index_owners(&mut set, key, old, Some(new));
     due::add(&mut set, served, old, Some(new));
+    set.changes.extend(claims.changes);
     let revisions = call.scope.log().commit(set).await?;
     let revision = *revisions.first().expect("a commit returns one revision for each change");
     Ok(Entry { key: key.clone(), revision, stamp, value })
@@ -319,7 +329,7 @@ pub async fn remove(
     set.changes.push(Change { key: key.clone(), expect: Expect::At(revision), op: Op::Delete });
     index_owners(&mut set, key, Some(old), None);
     due::add(&mut set, served, Some(old), None);
-    admission::release(served, old, &mut set);
+    admission::release(call, served, old, &mut set).await?;
     let revisions = call.scope.log().commit(set).await?;
     Ok(*revisions.first().expect("a commit returns one revision for each change"))
 }

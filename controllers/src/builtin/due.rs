@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the store fails.
-pub async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
+pub(crate) async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
     let now = minute(process);
     for (tenant, row) in rows(process, now).await? {
         add(process, tenant, &row).await?;
@@ -25,7 +25,7 @@ pub async fn start(process: &Arc<Process>) -> Result<u64, Failure> {
 }
 
 /// Adds the work of rows whose minute has come, until the drain. `last` is the minute up to which it was done before.
-pub async fn run(process: Arc<Process>, mut last: u64) {
+pub(crate) async fn run(process: Arc<Process>, mut last: u64) {
     let drain = process.controllers.shared.drain.clone();
     loop {
         tokio::select! {

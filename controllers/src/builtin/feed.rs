@@ -11,12 +11,12 @@ use std::time::Duration;
 /// Name under which the position is stored.
 const CONSUMER: &str = "controllers";
 /// Pieces of work above which the feed waits: some ten megabytes. What is not read stays in the log.
-pub const WORK_MAX: usize = 50_000;
+pub(crate) const WORK_MAX: usize = 50_000;
 /// Wait while there is too much work, or after the store failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the feed until the drain.
-pub async fn run(process: Arc<Process>) {
+pub(crate) async fn run(process: Arc<Process>) {
     let drain = process.controllers.shared.drain.clone();
     let progress = Arc::new(Progress::default());
     let mut tail = process.controllers.store.tail(CONSUMER);

@@ -4,23 +4,23 @@
 //! must outlive the process without an event is a due row ([`due`]). Controllers take the name of a thing, look at what is,
 //! and act through the request path; nothing is kept for a tenant in which nothing is to do.
 
-mod feed;
-mod route;
-mod work;
-mod queue;
-mod progress;
-mod worker;
 mod due;
-mod waiting;
-mod resync;
+mod feed;
 mod process;
+mod progress;
+mod queue;
 mod resources;
+mod resync;
+mod route;
+mod waiting;
+mod work;
+mod worker;
 
+mod account;
+mod collect;
 mod definition;
 mod namespace;
-mod account;
 mod root_certificate;
-mod collect;
 
 use crate::Controllers;
 use process::Process;

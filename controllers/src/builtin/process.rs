@@ -24,7 +24,7 @@ const READ_CHUNK: usize = 500;
 
 /// What a controller makes of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Nothing is left to do until something changes.
     Done,
     /// It has to look again after a while.
@@ -33,7 +33,7 @@ pub enum Outcome {
 
 /// Why a piece of work could not be done; it is tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A request failed.
     #[error("request failed: {0}")]
     Client(#[from] ClientError),
@@ -60,19 +60,19 @@ impl From<Status> for Failure {
 impl Failure {
     /// The object changed meanwhile; trying again at once is right.
     #[must_use]
-    pub fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Client(error) if error.code() == 409)
     }
 
     /// The tenant is gone, and with it everything to do.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Storage(StorageError::Gone))
     }
 }
 
 /// What all controllers share.
-pub struct Process {
+pub(crate) struct Process {
     /// The server they work in.
     pub controllers: Controllers,
     /// What is to do.
@@ -86,7 +86,7 @@ pub struct Process {
 impl Process {
     /// Puts the shared state together.
     #[must_use]
-    pub fn new(controllers: Controllers) -> Arc<Self> {
+    pub(crate) fn new(controllers: Controllers) -> Arc<Self> {
         Arc::new(Self { controllers, queue: Queue::default(), waiting: Waiting::default(), names: Mutex::default() })
     }
 
@@ -94,7 +94,7 @@ impl Process {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tenant(self: &Arc<Self>, id: TenantId) -> Result<Option<Tenant>, Failure> {
+    pub(crate) async fn tenant(self: &Arc<Self>, id: TenantId) -> Result<Option<Tenant>, Failure> {
         let known = self.names.lock().get(&id).cloned();
         let name = match known {
             Some(name) => name,
@@ -116,7 +116,7 @@ impl Process {
     }
 
     /// Forgets everything about a tenant that is gone.
-    pub fn forget(&self, id: TenantId) {
+    pub(crate) fn forget(&self, id: TenantId) {
         self.names.lock().remove(&id);
         self.queue.forget(id);
         self.waiting.forget(id);
@@ -125,7 +125,7 @@ impl Process {
 
 /// One tenant, for as long as a piece of work takes.
 #[derive(Clone)]
-pub struct Tenant {
+pub(crate) struct Tenant {
     /// The tenant.
     pub scope: TenantScope,
     /// The process.
@@ -135,19 +135,19 @@ pub struct Tenant {
 impl Tenant {
     /// Returns a client that acts as a controller's service account in kube-system.
     #[must_use]
-    pub fn client(&self, account: &'static str) -> Client {
+    pub(crate) fn client(&self, account: &'static str) -> Client {
         Client::new(self.process.controllers.router.clone(), self.scope.clone(), account)
     }
 
     /// Returns a client that acts as the server itself.
     #[must_use]
-    pub fn server_client(&self) -> Client {
+    pub(crate) fn server_client(&self) -> Client {
         Client::server(self.process.controllers.router.clone(), self.scope.clone())
     }
 
     /// Returns a client that acts as the controller manager, for controllers that have no account of their own upstream.
     #[must_use]
-    pub fn manager_client(&self) -> Client {
+    pub(crate) fn manager_client(&self) -> Client {
         Client::manager(self.process.controllers.router.clone(), self.scope.clone())
     }
 
@@ -155,7 +155,7 @@ impl Tenant {
     ///
     /// # Errors
     /// When the store fails or the object can't be read.
-    pub async fn read(&self, key: &Key) -> Result<Option<Value>, Failure> {
+    pub(crate) async fn read(&self, key: &Key) -> Result<Option<Value>, Failure> {
         let (entry, _) = self.scope.log().get(key).await?;
         Ok(entry.as_ref().map(codec::parse).transpose()?)
     }
@@ -164,7 +164,12 @@ impl Tenant {
     ///
     /// # Errors
     /// When the store fails or the object can't be read.
-    pub async fn load(&self, served: &Served, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
+    pub(crate) async fn load(
+        &self,
+        served: &Served,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Value>, Failure> {
         let (entry, _) = self.scope.log().get(&served.key(namespace, name)).await?;
         Ok(entry.as_ref().map(|entry| codec::load(served, entry)).transpose()?)
     }
@@ -173,7 +178,7 @@ impl Tenant {
     ///
     /// # Errors
     /// When the store fails or an object can't be read.
-    pub async fn list(&self, prefix: &Prefix) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn list(&self, prefix: &Prefix) -> Result<Vec<Value>, Failure> {
         let mut objects = Vec::new();
         let (mut after, mut at) = (None, None);
         loop {
@@ -193,7 +198,7 @@ impl Tenant {
     ///
     /// # Errors
     /// When the definitions can't be read.
-    pub async fn resource(&self, group: &str, plural: &str) -> Result<Option<Arc<Served>>, Failure> {
+    pub(crate) async fn resource(&self, group: &str, plural: &str) -> Result<Option<Arc<Served>>, Failure> {
         if let Some(served) = resources::builtin(group, plural) {
             return Ok(Some(served));
         }
@@ -202,13 +207,13 @@ impl Tenant {
     }
 
     /// Adds work of this tenant.
-    pub fn add(&self, controller: Controller, key: &str) {
+    pub(crate) fn add(&self, controller: Controller, key: &str) {
         self.process.queue.add(Work::new(self.scope.id(), controller, key), None);
     }
 
     /// Returns the time as `metav1.Time` is written.
     #[must_use]
-    pub fn timestamp(&self) -> String {
+    pub(crate) fn timestamp(&self) -> String {
         self.process.controllers.shared.tenants.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// Unfinished batches.
 #[derive(Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// By lane and sequence: whether the batch is done. Invariant: the first batch of a lane is not done, or about to be
     /// taken. Taken alone, never across an await.
     lanes: Mutex<BTreeMap<u16, BTreeMap<u64, bool>>>,
@@ -20,7 +20,7 @@ pub struct Progress {
 
 /// Keeps a batch of the feed unfinished while a clone lives.
 #[derive(Clone)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     _batch: Arc<Batch>,
 }
 
@@ -43,14 +43,14 @@ impl Drop for Batch {
 impl Progress {
     /// Opens a batch.
     #[must_use]
-    pub fn open(self: &Arc<Self>, position: Position) -> Ticket {
+    pub(crate) fn open(self: &Arc<Self>, position: Position) -> Ticket {
         self.lanes.lock().entry(position.lane).or_default().insert(position.sequence, false);
         Ticket { _batch: Arc::new(Batch { progress: self.clone(), position }) }
     }
 
     /// Returns, for each lane, the last position with nothing unfinished up to it, since the last call.
     #[must_use]
-    pub fn take(&self) -> Vec<Position> {
+    pub(crate) fn take(&self) -> Vec<Position> {
         let mut positions = Vec::new();
         for (lane, batches) in self.lanes.lock().iter_mut() {
             let mut last = None;
@@ -64,13 +64,13 @@ impl Progress {
     }
 
     /// Waits until a batch was done.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Returns how many batches are unfinished.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lanes.lock().values().map(BTreeMap::len).sum()
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Workers that one tenant may keep busy.
-pub const TENANT_WORKERS_MAX: usize = 3;
+pub(crate) const TENANT_WORKERS_MAX: usize = 3;
 /// First wait after a failure; doubled with each one more.
 const BACKOFF_MIN: Duration = Duration::from_millis(5);
 /// Longest wait after a failure.
@@ -21,7 +21,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// A piece of work in a worker's hands.
 #[derive(Debug)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// The work.
     pub work: Work,
     /// How often it failed in a row before.
@@ -32,7 +32,7 @@ pub struct Taken {
 
 /// What came of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
+pub(crate) enum Finish {
     /// It is done.
     Done,
     /// It failed and is tried again after a while; a durable one no longer holds the feed back.
@@ -91,7 +91,7 @@ struct Inner {
 
 /// The queue.
 #[derive(Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     // Lock order: taken alone, never across an await.
     inner: Mutex<Inner>,
     ready: Notify,
@@ -100,7 +100,7 @@ pub struct Queue {
 impl Queue {
     /// Adds work that a batch of the feed caused, or nobody in particular. Work that waits already is not added twice; work
     /// that runs is run again afterwards.
-    pub fn add(&self, work: Work, ticket: Option<Ticket>) {
+    pub(crate) fn add(&self, work: Work, ticket: Option<Ticket>) {
         let mut inner = self.inner.lock();
         inner.add(work, ticket, false);
         drop(inner);
@@ -108,7 +108,7 @@ impl Queue {
     }
 
     /// Adds work that a due row keeps.
-    pub fn add_durable(&self, work: Work) {
+    pub(crate) fn add_durable(&self, work: Work) {
         let mut inner = self.inner.lock();
         inner.add(work, None, true);
         drop(inner);
@@ -117,12 +117,12 @@ impl Queue {
 
     /// Returns how much work there is.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.inner.lock().items.len()
     }
 
     /// Waits for work. Cancel-safe.
-    pub async fn take(&self) -> Taken {
+    pub(crate) async fn take(&self) -> Taken {
         loop {
             let ready = self.ready.notified();
             tokio::pin!(ready);
@@ -146,7 +146,7 @@ impl Queue {
     }
 
     /// Gives work back.
-    pub fn finish(&self, work: &Work, finish: Finish) {
+    pub(crate) fn finish(&self, work: &Work, finish: Finish) {
         let mut inner = self.inner.lock();
         // The ticket goes outside the lock: its end may wake the feed.
         let ticket = inner.finish(work, finish, Instant::now());
@@ -156,7 +156,7 @@ impl Queue {
     }
 
     /// Forgets all waiting work of a tenant that is gone.
-    pub fn forget(&self, tenant: TenantId) {
+    pub(crate) fn forget(&self, tenant: TenantId) {
         let mut inner = self.inner.lock();
         let works: Vec<Work> = inner
             .items

@@ -36,18 +36,18 @@ fn is_better(served: &Served, other: &Served, place: &str) -> bool {
 
 /// Returns where objects of a resource are stored: `group/plural/`.
 #[must_use]
-pub fn place(served: &Served) -> String {
+pub(crate) fn place(served: &Served) -> String {
     String::from_utf8_lossy(served.prefix(None).as_bytes()).into_owned()
 }
 
 /// Returns the built-in resource that is stored under a group and plural name.
 #[must_use]
-pub fn builtin(group: &str, plural: &str) -> Option<Arc<Served>> {
+pub(crate) fn builtin(group: &str, plural: &str) -> Option<Arc<Served>> {
     by_storage().get(&format!("{group}/{plural}/")).cloned()
 }
 
 /// Returns all built-in stored resources, each place in the store once.
-pub fn all_builtin() -> impl Iterator<Item = &'static Arc<Served>> {
+pub(crate) fn all_builtin() -> impl Iterator<Item = &'static Arc<Served>> {
     by_storage().values()
 }
 
@@ -55,7 +55,7 @@ pub fn all_builtin() -> impl Iterator<Item = &'static Arc<Served>> {
 ///
 /// # Errors
 /// When the definitions can't be read.
-pub async fn custom(tenant: &Tenant) -> Result<Vec<Arc<Served>>, Failure> {
+pub(crate) async fn custom(tenant: &Tenant) -> Result<Vec<Arc<Served>>, Failure> {
     let custom = catalog::custom(&tenant.scope, &tenant.process.controllers.shared.interner).await?;
     let mut best: HashMap<String, Arc<Served>> = HashMap::new();
     for served in custom.served() {
@@ -71,7 +71,7 @@ pub async fn custom(tenant: &Tenant) -> Result<Vec<Arc<Served>>, Failure> {
 ///
 /// # Errors
 /// When the definitions can't be read.
-pub async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> Result<Option<Arc<Served>>, Failure> {
+pub(crate) async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> Result<Option<Arc<Served>>, Failure> {
     let wanted = GroupVersion::parse(api_version);
     let fits =
         |served: &&Arc<Served>| served.group == wanted.group && served.version == wanted.version && served.kind == kind;
@@ -85,7 +85,7 @@ pub async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> Result<O
 
 /// Returns the path of a collection.
 #[must_use]
-pub fn collection(served: &Served, namespace: Option<&str>) -> String {
+pub(crate) fn collection(served: &Served, namespace: Option<&str>) -> String {
     let root = if served.group.is_empty() {
         format!("/api/{}", served.version)
     } else {
@@ -99,13 +99,13 @@ pub fn collection(served: &Served, namespace: Option<&str>) -> String {
 
 /// Returns the path of an object.
 #[must_use]
-pub fn object(served: &Served, namespace: Option<&str>, name: &str) -> String {
+pub(crate) fn object(served: &Served, namespace: Option<&str>, name: &str) -> String {
     format!("{}/{}", collection(served, namespace), escape(name))
 }
 
 /// Escapes a name for a path.
 #[must_use]
-pub fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {

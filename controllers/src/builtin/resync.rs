@@ -12,7 +12,7 @@ const CHUNK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks at all objects of all tenants, one tenant after the other, as if each had just been made.
-pub async fn all(process: &Arc<Process>) {
+pub(crate) async fn all(process: &Arc<Process>) {
     let mut after: Option<String> = None;
     loop {
         let rows = match process.controllers.store.list_tenants(after.as_deref(), CHUNK).await {

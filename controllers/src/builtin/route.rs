@@ -70,7 +70,7 @@ fn uid(entry: &Entry) -> Option<String> {
 
 /// One change of one object.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// Whose.
     pub key: &'a Key,
     /// State before; `None` for a create.
@@ -86,7 +86,7 @@ impl<'a> From<&'a Event> for Change<'a> {
 }
 
 /// Returns the work that a change causes, and keeps `waiting` up to date.
-pub fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> Vec<Work> {
+pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> Vec<Work> {
     let mut works = Works { tenant, works: Vec::new() };
     let key = event.key;
     let (old, new) = (metadata(event.before), metadata(event.after));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What waits, by tenant. Invariant: a tenant in it has something that waits.
 #[derive(Default)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     // Taken alone, never across an await.
     tenants: Mutex<BTreeMap<TenantId, Things>>,
 }
@@ -26,12 +26,12 @@ struct Things {
 
 impl Waiting {
     /// Adds a terminating namespace or definition.
-    pub fn add(&self, work: &Work) {
+    pub(crate) fn add(&self, work: &Work) {
         self.tenants.lock().entry(work.tenant).or_default().terminating.insert((work.controller, work.key.clone()));
     }
 
     /// Removes a namespace or definition that is gone.
-    pub fn remove(&self, work: &Work) {
+    pub(crate) fn remove(&self, work: &Work) {
         self.change(work.tenant, |things| {
             things.terminating.remove(&(work.controller, work.key.clone()));
         });
@@ -39,7 +39,7 @@ impl Waiting {
 
     /// Returns whether a namespace or definition is terminating.
     #[must_use]
-    pub fn contains(&self, work: &Work) -> bool {
+    pub(crate) fn contains(&self, work: &Work) -> bool {
         self.tenants
             .lock()
             .get(&work.tenant)
@@ -47,12 +47,12 @@ impl Waiting {
     }
 
     /// Adds an owner that waits for its dependents.
-    pub fn add_owner(&self, tenant: TenantId, uid: &str, key: &str) {
+    pub(crate) fn add_owner(&self, tenant: TenantId, uid: &str, key: &str) {
         self.tenants.lock().entry(tenant).or_default().owners.insert(uid.into(), key.into());
     }
 
     /// Removes an owner that is gone.
-    pub fn remove_owner(&self, tenant: TenantId, uid: &str) {
+    pub(crate) fn remove_owner(&self, tenant: TenantId, uid: &str) {
         self.change(tenant, |things| {
             things.owners.remove(uid);
         });
@@ -60,24 +60,24 @@ impl Waiting {
 
     /// Returns the storage key of an owner that waits.
     #[must_use]
-    pub fn owner(&self, tenant: TenantId, uid: &str) -> Option<Arc<str>> {
+    pub(crate) fn owner(&self, tenant: TenantId, uid: &str) -> Option<Arc<str>> {
         self.tenants.lock().get(&tenant)?.owners.get(uid).cloned()
     }
 
     /// Returns whether nothing waits in a tenant; the quick answer for most events.
     #[must_use]
-    pub fn is_idle(&self, tenant: TenantId) -> bool {
+    pub(crate) fn is_idle(&self, tenant: TenantId) -> bool {
         !self.tenants.lock().contains_key(&tenant)
     }
 
     /// Returns the tenants in which something waits.
     #[must_use]
-    pub fn tenants(&self) -> Vec<TenantId> {
+    pub(crate) fn tenants(&self) -> Vec<TenantId> {
         self.tenants.lock().keys().copied().collect()
     }
 
     /// Forgets a tenant that is gone.
-    pub fn forget(&self, tenant: TenantId) {
+    pub(crate) fn forget(&self, tenant: TenantId) {
         let gone = self.tenants.lock().remove(&tenant);
         drop(gone);
     }

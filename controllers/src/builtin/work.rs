@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The controllers, by the name under which their work is kept in due rows. The names are on disk: they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Controller {
+pub(crate) enum Controller {
     /// Names, establishes and removes CustomResourceDefinitions. Key: the name.
     Definition,
     /// Empties terminating namespaces. Key: the name.
@@ -44,7 +44,7 @@ pub enum Controller {
 
 impl Controller {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -65,7 +65,7 @@ impl Controller {
 
     /// Returns the name that due rows carry.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Definition => "definition",
             Self::Namespace => "namespace",
@@ -88,14 +88,14 @@ impl Controller {
 
     /// Returns the controller of a name.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|controller| controller.name() == name)
     }
 }
 
 /// One thing for one controller to look at in one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Work {
+pub(crate) struct Work {
     /// Whose.
     pub tenant: TenantId,
     /// Who looks.
@@ -107,19 +107,19 @@ pub struct Work {
 impl Work {
     /// Returns a piece of work.
     #[must_use]
-    pub fn new(tenant: TenantId, controller: Controller, key: &str) -> Self {
+    pub(crate) fn new(tenant: TenantId, controller: Controller, key: &str) -> Self {
         Self { tenant, controller, key: key.into() }
     }
 
     /// Returns the key of the due row that keeps this work over a crash.
     #[must_use]
-    pub fn row_key(&self) -> Vec<u8> {
+    pub(crate) fn row_key(&self) -> Vec<u8> {
         format!("{}\0{}", self.controller.name(), self.key).into_bytes()
     }
 
     /// Reads [`Work::row_key`] back.
     #[must_use]
-    pub fn from_row_key(tenant: TenantId, key: &[u8]) -> Option<Self> {
+    pub(crate) fn from_row_key(tenant: TenantId, key: &[u8]) -> Option<Self> {
         let (controller, key) = std::str::from_utf8(key).ok()?.split_once('\0')?;
         Some(Self::new(tenant, Controller::from_name(controller)?, key))
     }

@@ -15,7 +15,7 @@ const DURABLE_AFTER: u32 = 3;
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Works until the drain. What runs then is finished.
-pub async fn run(process: Arc<Process>) {
+pub(crate) async fn run(process: Arc<Process>) {
     let drain = process.controllers.shared.drain.clone();
     loop {
         let taken = tokio::select! {

@@ -3,8 +3,9 @@
 use super::Operator;
 use super::api::ControlPlane;
 use futures::{StreamExt, TryStreamExt};
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, metadata_watcher};
+use kube::runtime::watcher::{Config, Event};
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ struct Item {
 /// Follows the hub until the drain.
 pub(super) async fn follow(operator: Arc<Operator>) {
     let drain = operator.controllers.shared.drain.clone();
-    let api: Api<ControlPlane> = Api::all(operator.client.clone());
-    let events = metadata_watcher(api, watcher::Config::default()).default_backoff();
+    let api: Api<PartialObjectMeta<ControlPlane>> = Api::all(operator.client.clone());
+    let events = watcher(api, Config::default()).default_backoff();
     futures::pin_mut!(events);
     let mut items: HashMap<String, Item> = HashMap::new();
     let mut later: DelayQueue<String> = DelayQueue::new();

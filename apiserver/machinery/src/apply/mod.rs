@@ -3,7 +3,8 @@
 //! [`apply`] merges a configuration into an object, [`track_update`] records who changed what in creates, updates and
 //! patches. Both are pure: the time is an argument, and an apply that changes nothing returns an equal object.
 //!
-//! Entries of other API versions of a group are read with the schema of the request's version.
+//! Entries of other API versions are compared in their version when the caller can convert ([`Versions`]); otherwise the
+//! request's version is taken for all.
 
 mod compare;
 mod element;
@@ -22,10 +23,11 @@ use managed::{Entry, Managers, Operation};
 use serde_json::{Map, Value};
 use std::fmt;
 use typed::Type;
-use update::{Applied, Conflict, Failure};
+use update::{Applied, Conflict, Context, Failure, Write};
 
 pub use element::Element;
 pub use set::{Path, Set, path_text};
+pub use update::Versions;
 
 /// The kind of object that fields are tracked of, and who writes.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,12 @@ pub struct Tracking<'a> {
     pub now: &'a str,
     /// Fields that the request's strategy resets and therefore no one owns through it, such as `status`.
     pub reset: &'a Set,
+}
+
+impl<'a> Tracking<'a> {
+    fn context<'v>(&self, versions: Option<&'v dyn Versions<'a>>) -> Context<'a, 'v> {
+        Context { at: Type::new(self.schema, self.node), api_version: self.api_version, versions }
+    }
 }
 
 /// A configuration to apply.
@@ -198,22 +206,35 @@ fn ensure_metadata(object: &mut Value) {
 /// # Errors
 /// When the configuration does not fit the type or conflicts with other managers.
 pub fn apply(request: &ApplyRequest<'_>) -> Result<Value, ApplyError> {
+    apply_in(request, None)
+}
+
+/// Like [`apply`], for kinds that are served in several versions.
+///
+/// # Errors
+/// When the configuration does not fit the type or conflicts with other managers.
+pub fn apply_with<'a>(request: &ApplyRequest<'a>, versions: &dyn Versions<'a>) -> Result<Value, ApplyError> {
+    apply_in(request, Some(versions))
+}
+
+fn apply_in<'a>(request: &ApplyRequest<'a>, versions: Option<&dyn Versions<'a>>) -> Result<Value, ApplyError> {
     check_config(request)?;
     let tracking = &request.tracking;
-    let at = Type::new(tracking.schema, tracking.node);
+    let context = tracking.context(versions);
+    let at = context.at;
     let mut live = request.live.cloned().unwrap_or_else(|| blank(tracking));
     let entries = managed::strip(&mut live);
     let mut managers = managed::decode(entries.as_ref())
         .map_err(|error| ApplyError::Typed(format!("failed to decode managed fields: {error}")))?;
     if managers.is_empty() {
-        own_everything(tracking, at, &live, &mut managers);
+        own_everything(tracking, &context, &live, &mut managers);
     }
     let entry = Entry::new(tracking.manager, Operation::Apply, tracking.api_version, tracking.subresource);
     let id = entry.id();
     let attempt = |force: bool| {
         let mut managers = managers.clone();
-        update::apply(at, &live, request.config, &mut managers, entry.clone(), tracking.reset, force)
-            .map(|applied| (applied, managers))
+        let write = Write { entry: entry.clone(), reset: tracking.reset, now: tracking.now };
+        update::apply(&context, &live, request.config, &mut managers, write, force).map(|applied| (applied, managers))
     };
     let outcome = match attempt(request.force) {
         Err(Failure::Conflicts(conflicts)) if tracking.manager == "kubectl" => {
@@ -246,9 +267,10 @@ pub fn apply(request: &ApplyRequest<'_>) -> Result<Value, ApplyError> {
 }
 
 /// Gives all fields of an object that has no managers to one called `before-first-apply`.
-fn own_everything(tracking: &Tracking<'_>, at: Type<'_>, live: &Value, managers: &mut Managers) {
+fn own_everything(tracking: &Tracking<'_>, context: &Context<'_, '_>, live: &Value, managers: &mut Managers) {
     let entry = Entry::new("before-first-apply", Operation::Update, tracking.api_version, tracking.subresource);
-    update::update(at, &blank(tracking), live, managers, entry, tracking.reset, tracking.now);
+    let write = Write { entry, reset: tracking.reset, now: tracking.now };
+    update::update(context, &blank(tracking), live, managers, write);
 }
 
 /// Does a request ask to forget all managers, with `[]` or `[{}]`?
@@ -279,17 +301,32 @@ fn starting_managers(tracking: &Tracking<'_>, live: Option<&Value>, sent: Option
 ///
 /// Objects that have no managed fields get none by an update.
 pub fn track_update(tracking: &Tracking<'_>, live: Option<&Value>, new: &mut Value) {
+    track_in(tracking, live, new, None);
+}
+
+/// Like [`track_update`], for kinds that are served in several versions.
+pub fn track_update_with<'a>(
+    tracking: &Tracking<'a>,
+    live: Option<&Value>,
+    new: &mut Value,
+    versions: &dyn Versions<'a>,
+) {
+    track_in(tracking, live, new, Some(versions));
+}
+
+fn track_in<'a>(tracking: &Tracking<'a>, live: Option<&Value>, new: &mut Value, versions: Option<&dyn Versions<'a>>) {
     ensure_metadata(new);
     let sent = managed::strip(new);
     let mut managers = starting_managers(tracking, live, sent.as_ref());
     if managers.is_empty() && live.is_some() {
         return;
     }
-    let at = Type::new(tracking.schema, tracking.node);
     let entry = Entry::new(tracking.manager, Operation::Update, tracking.api_version, tracking.subresource);
+    let write = Write { entry, reset: tracking.reset, now: tracking.now };
+    let context = tracking.context(versions);
     match live {
-        Some(live) => update::update(at, live, new, &mut managers, entry, tracking.reset, tracking.now),
-        None => update::update(at, &blank(tracking), new, &mut managers, entry, tracking.reset, tracking.now),
+        Some(live) => update::update(&context, live, new, &mut managers, write),
+        None => update::update(&context, &blank(tracking), new, &mut managers, write),
     }
     managed::cap_update_managers(&mut managers);
     managed::encode_into(new, managers);

@@ -439,3 +439,91 @@ fn manager_names_come_from_user_agents() {
     assert_eq!(manager_name("me", "kubectl/v1"), "me");
     assert_eq!(manager_name("", &"ä".repeat(100)).len(), 128);
 }
+
+/// HorizontalPodAutoscalers, which are served in two versions.
+struct Autoscaling;
+
+impl<'a> Versions<'a> for Autoscaling {
+    fn convert(&self, object: &Value, api_version: &str) -> Option<(Value, &'a Schema, NodeId)> {
+        use crate::convert::{GroupVersionKind, convert};
+        let version = |api_version: &'static str| GroupVersionKind {
+            group: "autoscaling",
+            version: api_version,
+            kind: "HorizontalPodAutoscaler",
+        };
+        let known = |text: &str| match text {
+            "autoscaling/v1" => Some("v1"),
+            "autoscaling/v2" => Some("v2"),
+            _ => None,
+        };
+        let (from, to) = (known(object["apiVersion"].as_str()?)?, known(api_version)?);
+        let api: &'static Api = Api::builtin();
+        let node = api.node_of_kind("autoscaling", to, "HorizontalPodAutoscaler")?;
+        let converted =
+            if from == to { object.clone() } else { convert(object.clone(), version(from), version(to)).ok()? };
+        Some((converted, &api.schema, node))
+    }
+}
+
+/// Applies an autoscaler in one version on top of one that may be stored in another.
+fn apply_autoscaler(
+    version: &'static str,
+    manager: &str,
+    live: Option<&Value>,
+    spec: Value,
+    force: bool,
+) -> Result<Value, String> {
+    let api: &'static Api = Api::builtin();
+    let node = api.node_of_kind("autoscaling", version, "HorizontalPodAutoscaler").unwrap();
+    let api_version = format!("autoscaling/{version}");
+    let config =
+        json!({"apiVersion": api_version, "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h1"}, "spec": spec});
+    let reset = Set::default();
+    let tracking = Tracking {
+        schema: &api.schema,
+        node,
+        api_version: &api_version,
+        kind: "HorizontalPodAutoscaler",
+        subresource: "",
+        manager,
+        now: EARLY,
+        reset: &reset,
+    };
+    let live = live.map(|live| Versions::convert(&Autoscaling, live, &api_version).unwrap().0);
+    let request = ApplyRequest { tracking, live: live.as_ref(), config: &config, force };
+    let mut made = apply_with(&request, &Autoscaling).map_err(|error| error.to_string())?;
+    conform(&api.schema, node, &mut made).unwrap();
+    crate::builtin::defaults::default("autoscaling", version, "HorizontalPodAutoscaler", &mut made, EARLY);
+    Ok(made)
+}
+
+/// As kube-apiserver 1.35 answered the same requests.
+#[test]
+fn managers_of_other_versions_are_judged_in_their_version() {
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"});
+    let cpu = json!([{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}]);
+    let second = json!({"maxReplicas": 3, "minReplicas": 1, "scaleTargetRef": target, "metrics": cpu});
+    let first = json!({"maxReplicas": 4, "scaleTargetRef": target, "targetCPUUtilizationPercentage": 60});
+    let live = apply_autoscaler("v2", "a", None, second, false).unwrap();
+    assert_eq!(
+        apply_autoscaler("v1", "b", Some(&live), first.clone(), false),
+        Err("Apply failed with 2 conflicts: conflicts with \"a\":\n- .spec.maxReplicas\n- .spec.metrics".to_owned())
+    );
+    let live = apply_autoscaler("v1", "b", Some(&live), first, true).unwrap();
+    let entry = |fields: Value, manager: &str, version: &str| json!({"manager": manager, "operation": "Apply", "apiVersion": version, "time": EARLY, "fieldsType": "FieldsV1", "fieldsV1": fields});
+    let b = entry(
+        json!({"f:spec": {"f:maxReplicas": {}, "f:scaleTargetRef": {}, "f:targetCPUUtilizationPercentage": {}}}),
+        "b",
+        "autoscaling/v1",
+    );
+    let a =
+        json!({"f:spec": {"f:minReplicas": {}, "f:scaleTargetRef": {"f:apiVersion": {}, "f:kind": {}, "f:name": {}}}});
+    assert_eq!(managed::of(&live), Some(&json!([entry(a, "a", "autoscaling/v2"), b])));
+    let moved =
+        apply_autoscaler("v1", "a", Some(&live), json!({"maxReplicas": 4, "scaleTargetRef": target}), false).unwrap();
+    let a = entry(json!({"f:spec": {"f:maxReplicas": {}, "f:scaleTargetRef": {}}}), "a", "autoscaling/v1");
+    assert_eq!(managed::of(&moved), Some(&json!([a, b])));
+    let spec =
+        json!({"maxReplicas": 4, "minReplicas": 1, "scaleTargetRef": target, "targetCPUUtilizationPercentage": 60});
+    assert_eq!(moved["spec"], spec);
+}

@@ -1,7 +1,11 @@
 //! IP addresses and CIDRs, read as leniently as upstream reads them in fields that predate strict parsing.
 
 use super::at::At;
-use crate::field_error::{FieldErrors, go_quote};
+use crate::field_error::FieldErrors;
+use crate::metadata::ip::{
+    Strictness, is_valid_cidr, is_valid_cidr_for_legacy_field, is_valid_interface_address, is_valid_ip,
+    is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network: an address with the bits beyond the prefix cleared, and the length of the prefix.
@@ -17,55 +21,15 @@ pub(crate) struct Net {
 
 /// Reads an address; IPv4 may have leading zeros. An IPv4-mapped IPv6 address reads as IPv4, as in Go.
 pub(crate) fn parse(text: &str) -> Option<IpAddr> {
-    if text.contains(':') {
-        if text.contains('%') {
-            return None;
-        }
-        let head = text.rsplit_once(':').map_or("", |(head, _)| head);
-        let tail = &text[head.len()..];
-        let address: Ipv6Addr = if tail.contains('.') {
-            let v4 = parse_v4(&tail[1..])?;
-            format!("{head}:{v4}").parse().ok()?
-        } else {
-            text.parse().ok()?
-        };
-        return Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4));
-    }
-    parse_v4(text).map(IpAddr::V4)
-}
-
-fn parse_v4(text: &str) -> Option<Ipv4Addr> {
-    let mut octets = [0_u8; 4];
-    let mut parts = text.split('.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        *octet = part
-            .trim_start_matches('0')
-            .parse()
-            .or_else(|error| if part.bytes().all(|byte| byte == b'0') { Ok(0) } else { Err(error) })
-            .ok()?;
-    }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+    parse_ip_sloppy(text).map(|address| address.to_canonical())
 }
 
 /// Reads a CIDR as leniently as [`parse`].
 pub(crate) fn parse_net(text: &str) -> Option<Net> {
-    let (head, tail) = text.split_once('/')?;
-    let address = parse(head)?;
-    if tail.is_empty() || !tail.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let written: u16 = tail.parse().ok()?;
-    let six = head.contains(':');
-    let most = if six { 128 } else { 32 };
-    if written > most {
-        return None;
-    }
-    let shift = if six && address.is_ipv4() { 96 } else { 0 };
-    let bits = u8::try_from(written.saturating_sub(shift)).ok()?;
+    let written = parse_cidr_sloppy(text)?;
+    let address = written.address.to_canonical();
+    let mapped = address.is_ipv4() && written.address.is_ipv6();
+    let bits = if mapped { written.prefix_len.saturating_sub(96) } else { written.prefix_len };
     Some(Net { address, base: mask(address, bits), bits })
 }
 
@@ -89,80 +53,37 @@ impl Net {
     }
 }
 
-impl std::fmt::Display for Net {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.base, self.bits)
-    }
-}
-
-const BAD_IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-const BAD_CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-
-/// The rule for addresses in old fields: what was there before passes.
+/// The rule for addresses in old fields: what was there before passes. Returns whether it is good.
 pub(crate) fn legacy_ip(at: &At, text: &str, known: &[&str], errors: &mut FieldErrors) -> bool {
     let good = known.contains(&text) || parse(text).is_some();
     if !good {
-        at.invalid(errors, text, BAD_IP);
+        errors.extend(is_valid_ip_for_legacy_field(&at.path(), text, Strictness::Sloppy, &[]));
     }
     good
 }
 
-/// The rule for CIDRs in old fields.
+/// The rule for CIDRs in old fields. Returns whether it is good.
 pub(crate) fn legacy_cidr(at: &At, text: &str, known: &[&str], errors: &mut FieldErrors) -> bool {
     let good = known.contains(&text) || parse_net(text).is_some();
     if !good {
-        at.invalid(errors, text, BAD_CIDR);
+        errors.extend(is_valid_cidr_for_legacy_field(&at.path(), text, Strictness::Sloppy, &[]));
     }
     good
 }
 
 /// The rule for addresses in new fields: canonical text only.
 pub(crate) fn strict_ip(at: &At, text: &str, errors: &mut FieldErrors) {
-    let Some(address) = parse(text) else {
-        at.invalid(errors, text, BAD_IP);
-        return;
-    };
-    let written: Result<IpAddr, _> = text.parse();
-    match written {
-        Err(_) => at.invalid(errors, text, "must not have leading 0s"),
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
-            at.invalid(errors, text, "must not be an IPv4-mapped IPv6 address");
-        }
-        Ok(_) => {
-            let canonical = address.to_string();
-            if canonical != text {
-                at.invalid(errors, text, format!("must be in canonical form ({})", go_quote(&canonical)));
-            }
-        }
-    }
+    errors.extend(is_valid_ip(&at.path(), text));
 }
 
 /// The rule for CIDRs in new fields: canonical text only.
 pub(crate) fn strict_cidr(at: &At, text: &str, errors: &mut FieldErrors) {
-    let Some(net) = parse_net(text) else {
-        at.invalid(errors, text, BAD_CIDR);
-        return;
-    };
-    let (head, tail) = text.split_once('/').unwrap_or((text, ""));
-    let written: Result<IpAddr, _> = head.parse();
-    match written {
-        Err(_) => at.invalid(errors, text, "must not have leading 0s in IP or prefix length"),
-        Ok(_) if tail.len() > 1 && tail.starts_with('0') => {
-            at.invalid(errors, text, "must not have leading 0s in IP or prefix length");
-        }
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
-            at.invalid(errors, text, "must not have an IPv4-mapped IPv6 address");
-        }
-        Ok(_) if net.address != net.base => {
-            at.invalid(errors, text, "must not have bits set beyond the prefix length");
-        }
-        Ok(_) => {
-            let canonical = net.to_string();
-            if canonical != text {
-                at.invalid(errors, text, format!("must be in canonical form ({})", go_quote(&canonical)));
-            }
-        }
-    }
+    errors.extend(is_valid_cidr(&at.path(), text));
+}
+
+/// The rule for addresses of interfaces: an address with the length of its network's prefix.
+pub(crate) fn interface_address(at: &At, text: &str, errors: &mut FieldErrors) {
+    errors.extend(is_valid_interface_address(&at.path(), text));
 }
 
 /// Whether there is one address of each family at most; `None` when one is malformed.
@@ -178,67 +99,6 @@ pub(crate) fn is_dual_stack(families: impl Iterator<Item = Option<bool>>) -> Opt
     Some(four && six)
 }
 
-/// Warnings about an address that will not be accepted for ever.
-pub(crate) fn ip_warnings(path: &str, text: &str, out: &mut Vec<String>) {
-    let Some(address) = parse(text) else { return };
-    let written: Result<IpAddr, _> = text.parse();
-    match written {
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => {
-            if v6.to_string() != text {
-                let canonical = go_quote(&v6.to_string());
-                out.push(format!(
-                    "{path}: IPv6 address {} should be in RFC 5952 canonical format ({canonical})",
-                    go_quote(text)
-                ));
-            }
-        }
-        Ok(IpAddr::V4(_)) => {}
-        Ok(IpAddr::V6(_)) | Err(_) => out.push(format!(
-            "{path}: non-standard IP address {} will be considered invalid in a future Kubernetes release: use {}",
-            go_quote(text),
-            go_quote(&address.to_string())
-        )),
-    }
-}
-
-/// Warnings about a CIDR that will not be accepted for ever.
-pub(crate) fn cidr_warnings(path: &str, text: &str, out: &mut Vec<String>) {
-    let Some(net) = parse_net(text) else { return };
-    let before = out.len();
-    if net.address != net.base {
-        let all = if net.base.is_ipv4() { 32 } else { 128 };
-        let single = format!("{}/{all}", net.address);
-        out.push(format!(
-            "{path}: CIDR value {} is ambiguous in this context (should be {} or {}?)",
-            go_quote(text),
-            go_quote(&net.to_string()),
-            go_quote(&single)
-        ));
-    }
-    let (head, tail) = text.split_once('/').unwrap_or((text, ""));
-    let written: Option<IpAddr> = head.parse().ok().filter(|_| tail.len() < 2 || !tail.starts_with('0'));
-    let mapped = matches!(written, Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some());
-    if written.is_none() || mapped {
-        out.push(format!(
-            "{path}: non-standard CIDR value {} will be considered invalid in a future Kubernetes release: use {}",
-            go_quote(text),
-            go_quote(&net.to_string())
-        ));
-    }
-    if let Some(IpAddr::V6(v6)) = written
-        && out.len() == before
-    {
-        let canonical = format!("{v6}/{tail}");
-        if canonical != text {
-            out.push(format!(
-                "{path}: IPv6 CIDR value {} should be in RFC 5952 canonical format ({})",
-                go_quote(text),
-                go_quote(&canonical)
-            ));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +110,8 @@ mod tests {
         for bad in ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "a", "1.2.3.-4", "fe80::1%eth0", ":"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
-        assert_eq!(parse_net("10.1.2.3/8").map(|net| net.to_string()), Some("10.0.0.0/8".to_owned()));
+        assert_eq!(parse_net("10.1.2.3/8").map(|net| net.base.to_string()), Some("10.0.0.0".to_owned()));
+        assert_eq!(parse_net("::ffff:1.2.3.4/120").map(|net| net.bits), Some(24));
         for bad in ["10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/a", "::/129"] {
             assert_eq!(parse_net(bad), None, "{bad}");
         }

@@ -28,7 +28,7 @@ pub(crate) fn validate(path: &str, fields: &[&Value], schema: Props<'_>) -> Fiel
         if steps.first().is_some_and(|step| step == "metadata") {
             errors.push(FieldError::invalid(&path, json_path, "must not point to fields in metadata"));
         }
-        if !matches!(found.type_name(), "string" | "boolean" | "integer") {
+        if !found.is_some_and(|found| matches!(found.type_name(), "string" | "boolean" | "integer")) {
             let detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with \
                           formats are allowed.";
             errors.push(FieldError::invalid(&path, json_path, detail));
@@ -46,10 +46,10 @@ pub(crate) fn validate(path: &str, fields: &[&Value], schema: Props<'_>) -> Fiel
     errors
 }
 
-/// Follows `.a.b` through a schema.
-fn resolve<'a>(json_path: &str, schema: Props<'a>) -> Result<(Vec<String>, Props<'a>), String> {
+/// Follows `.a.b` through a schema. Values of `additionalProperties: true` exist and have no schema.
+fn resolve<'a>(json_path: &str, schema: Props<'a>) -> Result<(Vec<String>, Option<Props<'a>>), String> {
     let mut steps = Vec::new();
-    let mut schema = schema;
+    let mut schema = Some(schema);
     let mut rest = json_path;
     while !rest.is_empty() {
         if rest.starts_with('[') {
@@ -64,9 +64,11 @@ fn resolve<'a>(json_path: &str, schema: Props<'a>) -> Result<(Vec<String>, Props
         }
         let end = after.find(['.', '[', ']']).unwrap_or(after.len()).max(1);
         let name = &after[..end];
-        schema = match (schema.property(name), schema.additional()) {
-            (Some(found), _) => found,
-            (None, Some(Additional::Schema(found))) if !schema.has_properties() => found,
+        let Some(parent) = schema else { return Err("does not refer to a valid field".to_owned()) };
+        schema = match (parent.property(name), parent.additional()) {
+            (Some(found), _) => Some(found),
+            (None, Some(Additional::Schema(found))) if !parent.has_properties() => Some(found),
+            (None, Some(Additional::Bool(_))) if !parent.has_properties() => None,
             _ => return Err("does not refer to a valid field".to_owned()),
         };
         steps.push(name.to_owned());

@@ -183,7 +183,11 @@ impl Run<'_> {
         let node = self.schema.node(id);
         let mut outcome = Outcome::default();
         let format = self.format(node);
-        let types = allowed_types(node.kind);
+        let types = match (node.kind, self.formats) {
+            // Upstream's schema for checking defaults says nothing about the types of these.
+            (Kind::IntOrString, Formats::All) => &[],
+            (kind, _) => allowed_types(kind),
+        };
         if value.is_null() {
             if !types.is_empty() && !node.nullable {
                 outcome.fail(wrong_type(place, &types.join(","), "null"));
@@ -198,7 +202,7 @@ impl Run<'_> {
             outcome.matches += 1;
         }
         if let Some(validations) = &node.validations {
-            self.junctors(validations, value, place, old, &mut outcome);
+            self.junctors(validations, value, place, &mut outcome);
         } else {
             outcome.matches += 1;
         }
@@ -363,25 +367,19 @@ impl Run<'_> {
         }
     }
 
-    fn junctors(
-        &self,
-        validations: &Validations,
-        value: &Value,
-        place: &Place<'_>,
-        old: Option<Old<'_>>,
-        outcome: &mut Outcome,
-    ) {
+    /// Alternatives are checked without regard to the old value, as upstream does.
+    fn junctors(&self, validations: &Validations, value: &Value, place: &Place<'_>, outcome: &mut Outcome) {
         let mut result = Outcome::default();
         if !validations.any_of.is_empty() {
-            self.any_of(validations, value, place, old, &mut result);
+            self.any_of(validations, value, place, &mut result);
         }
         if !validations.one_of.is_empty() {
-            self.one_of(validations, value, place, old, &mut result);
+            self.one_of(validations, value, place, &mut result);
         }
         if !validations.all_of.is_empty() {
             let mut validated = 0;
             for &id in &validations.all_of {
-                let alternative = self.value(id, value, place, old);
+                let alternative = self.value(id, value, place, None);
                 validated += usize::from(alternative.is_valid());
                 result.merge(alternative);
             }
@@ -391,7 +389,7 @@ impl Run<'_> {
             }
         }
         if let Some(id) = validations.not
-            && self.value(id, value, place, old).is_valid()
+            && self.value(id, value, place, None).is_valid()
         {
             result.fail(general(place, "must not validate the schema (not)"));
         }
@@ -399,17 +397,10 @@ impl Run<'_> {
         outcome.merge(result);
     }
 
-    fn any_of(
-        &self,
-        validations: &Validations,
-        value: &Value,
-        place: &Place<'_>,
-        old: Option<Old<'_>>,
-        result: &mut Outcome,
-    ) {
+    fn any_of(&self, validations: &Validations, value: &Value, place: &Place<'_>, result: &mut Outcome) {
         let mut best: Option<Outcome> = None;
         for &id in &validations.any_of {
-            let alternative = self.value(id, value, place, old);
+            let alternative = self.value(id, value, place, None);
             if alternative.is_valid() {
                 result.merge(alternative);
                 return;
@@ -424,19 +415,12 @@ impl Run<'_> {
         }
     }
 
-    fn one_of(
-        &self,
-        validations: &Validations,
-        value: &Value,
-        place: &Place<'_>,
-        old: Option<Old<'_>>,
-        result: &mut Outcome,
-    ) {
+    fn one_of(&self, validations: &Validations, value: &Value, place: &Place<'_>, result: &mut Outcome) {
         let mut best: Option<Outcome> = None;
         let mut first: Option<Outcome> = None;
         let mut validated = 0;
         for &id in &validations.one_of {
-            let alternative = self.value(id, value, place, old);
+            let alternative = self.value(id, value, place, None);
             if alternative.is_valid() {
                 validated += 1;
                 best = None;
@@ -467,7 +451,7 @@ impl Run<'_> {
             return None;
         }
         let value = old.value.as_object()?.get(name)?;
-        Some(Old { value, node: field_node(self.schema.node(old.node), name)? })
+        Some(Old { value, node: field_node(self.schema, self.schema.node(old.node), name)? })
     }
 
     fn old_item<'o>(&self, old: Old<'o>, item: &Value) -> Option<Old<'o>> {
@@ -478,10 +462,12 @@ impl Run<'_> {
     }
 }
 
-fn field_node(node: &Node, name: &str) -> Option<NodeId> {
+/// Returns the schema of a field; values of `additionalProperties: true` have none.
+fn field_node(schema: &Schema, node: &Node, name: &str) -> Option<NodeId> {
+    let is_known = |id: &NodeId| schema.node(*id).kind != Kind::Any || schema.node(*id).preserve_unknown;
     match (node.field(name), node.kind) {
         (Some(field), _) => Some(field.node),
-        (None, Kind::Object | Kind::Map) => node.items,
+        (None, Kind::Object | Kind::Map) => node.items.filter(is_known),
         (None, _) => None,
     }
 }
@@ -509,7 +495,7 @@ fn unchanged(schema: &Schema, id: NodeId, new: &Value, old: &Value) -> bool {
         }
         (Value::Object(new), Value::Object(old)) => {
             new.len() == old.len()
-                && new.iter().all(|(name, value)| match (old.get(name), field_node(node, name)) {
+                && new.iter().all(|(name, value)| match (old.get(name), field_node(schema, node, name)) {
                     (Some(old), Some(id)) => unchanged(schema, id, value, old),
                     _ => false,
                 })
@@ -598,15 +584,15 @@ fn number(validations: &Validations, value: &Value, place: &Place<'_>, outcome: 
         Numeric::Float(_) => go_float(bound),
     };
     if let Some(factor) = validations.multiple_of {
+        // For integers upstream cuts the factor off, so that 0.5 becomes 0 and is refused.
+        let (factor, shown) = match numeric {
+            Numeric::Integer(_) => (factor.trunc(), Value::from(factor.trunc() as i64)),
+            Numeric::Float(_) => (factor, Value::from(factor)),
+        };
         if factor <= 0.0 {
             let name = place.render();
             let message = format!("factor MultipleOf declared for {name} must be positive: {}", show(factor));
-            outcome.fail(Failure {
-                code: Code::Other,
-                name,
-                value: serde_json::Number::from_f64(factor).map(Value::Number),
-                message,
-            });
+            outcome.fail(Failure { code: Code::Other, name, value: Some(shown), message });
         } else if !is_multiple(&numeric, factor) {
             outcome.fail(fail(format!("should be a multiple of {}", show(factor))));
         }

@@ -30,13 +30,16 @@ impl std::error::Error for TypeError {}
 /// # Errors
 /// When a value has the wrong JSON type or cannot be read. The document is then half done and must be thrown away.
 pub fn conform(schema: &Schema, node: NodeId, document: &mut Value) -> Result<Vec<String>, TypeError> {
-    let mut pass = Pass { schema, path: Vec::new(), struct_name: "", unknown: Vec::new() };
+    let mut pass = Pass { schema, path: Vec::new(), struct_name: "", unknown: Vec::new(), mismatch: None };
     if document.is_null() {
         *document = zero(schema, node);
     } else {
         pass.value(node, document)?;
     }
-    Ok(pass.unknown)
+    match pass.mismatch {
+        Some(error) => Err(error),
+        None => Ok(pass.unknown),
+    }
 }
 
 /// Returns the zero value of a type as Go writes it: `{}` with its always-written fields for structs, `null` for slices.
@@ -142,6 +145,8 @@ fn go_type(schema: &Schema, node: NodeId) -> String {
 /// One step from the root to the current value.
 enum Step<'a> {
     Name(&'a str),
+    /// A struct that Go embeds; only errors about types show it.
+    Embedded(&'static str),
     Key(String),
     Index(usize),
 }
@@ -152,6 +157,33 @@ struct Pass<'a> {
     /// Name of the struct type whose field is being read.
     struct_name: &'a str,
     unknown: Vec<String>,
+    /// The first value of a wrong JSON type. Go reads on after it, and what a type's own decoder says later goes first.
+    mismatch: Option<TypeError>,
+}
+
+/// Names the structs that Go embeds in another and JSON inlines; Go's errors show them in paths.
+fn embedded(parent: &str, depth: usize) -> &'static [&'static str] {
+    let all: &[&str] = match parent {
+        "Volume" => &["VolumeSource"],
+        "PersistentVolumeSpec" => &["PersistentVolumeSource"],
+        "Probe" => &["ProbeHandler"],
+        "EphemeralContainer" => &["EphemeralContainerCommon"],
+        "NamedRuleWithOperations" => &["RuleWithOperations", "Rule"],
+        "RuleWithOperations" => &["Rule"],
+        "IngressRule" => &["IngressRuleValue"],
+        "DeviceClaimConfiguration" | "DeviceAllocationConfiguration" | "DeviceClassConfiguration" => {
+            &["DeviceConfiguration"]
+        }
+        "SecretProjection"
+        | "ConfigMapVolumeSource"
+        | "ConfigMapProjection"
+        | "ConfigMapKeySelector"
+        | "SecretKeySelector"
+        | "ConfigMapEnvSource"
+        | "SecretEnvSource" => &["LocalObjectReference"],
+        _ => &[],
+    };
+    &all[..depth.min(all.len())]
 }
 
 impl<'a> Pass<'a> {
@@ -162,6 +194,7 @@ impl<'a> Pass<'a> {
             let name = match step {
                 Step::Name(name) => name,
                 Step::Key(key) => key.as_str(),
+                Step::Embedded(_) => continue,
                 Step::Index(index) => {
                     text.push_str(&format!("[{index}]"));
                     continue;
@@ -180,13 +213,13 @@ impl<'a> Pass<'a> {
     }
 
     /// `json: cannot unmarshal … into Go …`.
-    fn mismatch(&self, what: &str, go_type: &str) -> TypeError {
+    fn mismatched(&self, what: &str, go_type: &str) -> TypeError {
         // Go keeps only struct fields in this path.
         let names: Vec<&str> = self
             .path
             .iter()
             .filter_map(|step| match step {
-                Step::Name(name) => Some(*name),
+                Step::Name(name) | Step::Embedded(name) => Some(*name),
                 Step::Key(_) | Step::Index(_) => None,
             })
             .collect();
@@ -198,8 +231,9 @@ impl<'a> Pass<'a> {
         TypeError { message: format!("json: cannot unmarshal {what} into Go {place} of type {go_type}") }
     }
 
-    fn wrong(&self, node: NodeId, value: &Value) -> TypeError {
-        self.mismatch(&json_word(value), &go_type(self.schema, node))
+    /// Keeps the first error about a type.
+    fn keep(&mut self, error: TypeError) {
+        self.mismatch.get_or_insert(error);
     }
 
     /// Normalises a value that is not null.
@@ -213,12 +247,12 @@ impl<'a> Pass<'a> {
             (Kind::String | Kind::IntOrString, Value::String(_)) => {}
             (Kind::Int32, Value::Number(number)) => {
                 if number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
-                    return Err(self.mismatch(&format!("number {number}"), "int32"));
+                    self.keep(self.mismatched(&format!("number {number}"), "int32"));
                 }
             }
             (Kind::Int64, Value::Number(number)) => {
                 if !number.is_i64() {
-                    return Err(self.mismatch(&format!("number {number}"), "int64"));
+                    self.keep(self.mismatched(&format!("number {number}"), "int64"));
                 }
             }
             _ => return self.custom(id, value),
@@ -227,7 +261,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Values whose Go types decode themselves, and values of wrong types.
-    fn custom(&self, id: NodeId, value: &mut Value) -> Result<(), TypeError> {
+    fn custom(&mut self, id: NodeId, value: &mut Value) -> Result<(), TypeError> {
         let kind = self.schema.node(id).kind;
         let fatal = |message: String| TypeError { message };
         let go_value = |value: &Value, wanted: &str| {
@@ -235,7 +269,7 @@ impl<'a> Pass<'a> {
                 Value::Number(number) if wanted == "int32" => format!("number {number}"),
                 other => json_word(other),
             };
-            self.mismatch(&word, wanted)
+            self.mismatched(&word, wanted)
         };
         let text = match (kind, &*value) {
             (Kind::Quantity, _) => quantity::canonical(value).map_err(|error| fatal(error.to_string()))?,
@@ -247,7 +281,13 @@ impl<'a> Pass<'a> {
             (Kind::Duration, Value::String(text)) => {
                 duration::format_duration(duration::parse_duration(text).map_err(fatal)?)
             }
-            (Kind::Bytes, Value::String(text)) => base64::canonical(text).map_err(fatal)?,
+            (Kind::Bytes, Value::String(text)) => match base64::canonical(text) {
+                Ok(text) => text,
+                Err(message) => {
+                    self.keep(fatal(message));
+                    return Ok(());
+                }
+            },
             (Kind::IntOrString, Value::Number(number)) => {
                 if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) {
                     return Ok(());
@@ -256,7 +296,10 @@ impl<'a> Pass<'a> {
             }
             (Kind::IntOrString, _) => return Err(go_value(value, "int32")),
             (Kind::Time | Kind::MicroTime | Kind::Duration, _) => return Err(go_value(value, "string")),
-            _ => return Err(self.wrong(id, value)),
+            _ => {
+                self.keep(self.mismatched(&json_word(value), &go_type(self.schema, id)));
+                return Ok(());
+            }
         };
         *value = Value::String(text);
         Ok(())
@@ -276,7 +319,7 @@ impl<'a> Pass<'a> {
                 }
                 return node.preserve_unknown;
             };
-            self.field(field, value).unwrap_or_else(|error| {
+            self.field(&node.name, field, value).unwrap_or_else(|error| {
                 failure = Some(error);
                 true
             })
@@ -290,17 +333,22 @@ impl<'a> Pass<'a> {
     }
 
     /// Normalises a field's value and tells whether it stays.
-    fn field(&mut self, field: &'a Field, value: &mut Value) -> Result<bool, TypeError> {
+    fn field(&mut self, parent: &str, field: &'a Field, value: &mut Value) -> Result<bool, TypeError> {
         if value.is_null() {
             // Always-written fields come back with their zero value.
             return Ok(false);
         }
+        let depth = self.path.len();
+        if field.proto.len() > 1 {
+            let names = embedded(struct_name(parent), field.proto.len() - 1);
+            self.path.extend(names.iter().map(|name| Step::Embedded(name)));
+        }
         self.path.push(Step::Name(&field.name));
         self.value(field.node, value)?;
-        self.path.pop();
+        self.path.truncate(depth);
         let empty = match value {
             // An empty list of managed fields asks to forget them; who tracks them removes it.
-            Value::Array(items) => items.is_empty() && field.name != "managedFields",
+            Value::Array(items) => items.is_empty() && !(self.at_root_metadata() && field.name == "managedFields"),
             Value::Object(map) if self.schema.node(field.node).kind == Kind::Map => map.is_empty(),
             _ => !field.pointer && field.emit == Emit::OmitEmpty && is_zero(self.schema, field.node, value),
         };
@@ -312,8 +360,13 @@ impl<'a> Pass<'a> {
     fn zero_item(&self, items: NodeId) -> Value {
         match self.schema.node(items).kind {
             Kind::Bytes => Value::from(""),
+            Kind::List => Value::Array(Vec::new()),
             _ => zero(self.schema, items),
         }
+    }
+
+    fn at_root_metadata(&self) -> bool {
+        matches!(self.path.as_slice(), [Step::Name("metadata")])
     }
 
     fn map(&mut self, node: &'a Node, map: &mut Map<String, Value>) -> Result<(), TypeError> {

@@ -247,6 +247,11 @@ fn wrong_types_are_told_in_the_words_of_go() {
             json!({"micro": "2020-01-01T00:00:00Z"}),
             r#"parsing time "2020-01-01T00:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#,
         ),
+        (
+            json!({"int": "x", "quantity": "x"}),
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (json!({"int": "x", "labels": 1}), "json: cannot unmarshal string into Go struct field Root.int of type int32"),
         (json!({"duration": "1"}), r#"time: missing unit in duration "1""#),
         (json!({"bytes": "x"}), "illegal base64 data at input byte 0"),
         (json!({"bytes": "YQ=*="}), "illegal base64 data at input byte 2"),
@@ -299,4 +304,14 @@ fn type_meta_of_any_document() {
     assert_eq!(type_meta(&json!({})), Ok(("", "")));
     let text = "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string";
     assert_eq!(type_meta(&json!({"kind": 5})), Err(text.to_owned()));
+}
+
+#[test]
+fn embedded_structs_show_in_errors_about_types() {
+    let api = crate::api::Api::builtin();
+    let pod = api.node_of_kind("", "v1", "Pod").unwrap();
+    let mut document = json!({"spec": {"volumes": [{"name": "x", "emptyDir": {"sizeLimit": null, "medium": 5}}]}});
+    let error = conform(&api.schema, pod, &mut document).unwrap_err();
+    let wanted = "json: cannot unmarshal number into Go struct field EmptyDirVolumeSource.spec.volumes.VolumeSource.emptyDir.medium of type string";
+    assert_eq!(error.message, wanted);
 }

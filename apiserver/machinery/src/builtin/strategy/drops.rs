@@ -80,7 +80,7 @@ fn drop_from_pod_spec(spec: &mut Value, old: Option<&Value>) {
             }
         }
     }
-    if !old.is_some_and(|old| !field(old, "workloadRef").is_null()) {
+    if old.is_none_or(|old| field(old, "workloadRef").is_null()) {
         set(spec, "workloadRef", Value::Null);
     }
     let stop_signal = |spec: &Value| containers(spec).any(|c| c.pointer("/lifecycle/stopSignal").is_some());

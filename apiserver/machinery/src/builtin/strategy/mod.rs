@@ -17,6 +17,8 @@ pub use prepare::{Subresource, prepare_for_create, prepare_for_update};
 pub use qos::pod_qos;
 pub use reset::{ResetFields, reset_fields};
 
+use crate::metadata::names;
+
 /// Which syntax `metadata.name` must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NameRule {
@@ -34,6 +36,26 @@ pub enum NameRule {
     IpAddress,
     /// A subdomain, after the signer's name and a colon when there is a signer.
     TrustBundle,
+}
+
+impl NameRule {
+    /// Returns the rule as the metadata module takes it.
+    #[must_use]
+    pub fn function(self) -> names::NameRule {
+        match self {
+            Self::DnsSubdomain => names::name_is_dns_subdomain,
+            Self::DnsLabel => names::name_is_dns_label,
+            Self::Dns1035Label => names::name_is_dns1035_label,
+            Self::PathSegment => names::name_is_path_segment,
+            Self::ConfigKey => |name, _| names::is_config_map_key(name),
+            Self::IpAddress => {
+                |name, _| crate::metadata::ip::is_valid_ip("", name).into_iter().map(|error| error.detail).collect()
+            }
+            Self::TrustBundle => |name, name_use| {
+                names::name_is_dns_subdomain(name.rsplit_once(':').map_or(name, |(_, last)| last), name_use)
+            },
+        }
+    }
 }
 
 /// What happens to dependents when the delete request does not say.

@@ -2,7 +2,7 @@
 
 use crate::builtin::at::At;
 use crate::builtin::formats::{
-    condition_reason, dns_label, dns_subdomain, is_label_value, label_value, path_segment, percent, qualified_name,
+    condition_reason, dns_label, dns_subdomain, is_label_value, label_value, percent, qualified_name,
 };
 use crate::field_error::FieldErrors;
 use serde_json::{Map, Value};
@@ -240,11 +240,6 @@ pub(super) fn collision_count(status: &At, old: &At, errors: &mut FieldErrors) {
     if before.has() && now.int() < before.int() || (before.has() && !now.has()) {
         now.invalid(errors, now.int(), "cannot be decremented");
     }
-}
-
-/// A required string that may be one segment of a path.
-pub(super) fn require_segment(at: &At, errors: &mut FieldErrors) {
-    at.require_check(errors, path_segment);
 }
 
 /// A path that starts with a domain, as `acme.io/foo`.

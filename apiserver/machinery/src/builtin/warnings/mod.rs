@@ -9,10 +9,10 @@ mod tests;
 use super::Gvk;
 use super::amount::{self, Amount};
 use super::at::At;
-use super::ip::{cidr_warnings, ip_warnings};
 use super::same::same;
 use super::strategy::{Subresource, template_path};
 use crate::field_error::go_quote;
+use crate::metadata::ip::{warnings_for_cidr, warnings_for_ip};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -214,7 +214,7 @@ fn warn_about_service(root: &At, out: &mut Vec<String>) {
     let (address, kind) = (spec.get("clusterIP").str(), spec.get("type").str());
     if !address.is_empty() && address != "None" {
         for item in spec.get("clusterIPs").items() {
-            ip_warnings(&item.path(), item.str(), out);
+            out.extend(warnings_for_ip(&item.path(), item.str()));
         }
     }
     let external = spec.get("externalIPs");
@@ -229,11 +229,11 @@ fn warn_about_service(root: &At, out: &mut Vec<String>) {
             out.push("spec.SessionAffinity is ignored for headless services".to_owned());
         }
     }
-    external.items().for_each(|item| ip_warnings(&item.path(), item.str(), out));
+    external.items().for_each(|item| out.extend(warnings_for_ip(&item.path(), item.str())));
     let balancer = spec.get("loadBalancerIP");
-    ip_warnings(&balancer.path(), balancer.str(), out);
+    out.extend(warnings_for_ip(&balancer.path(), balancer.str()));
     let ranges = spec.get("loadBalancerSourceRanges");
-    ranges.items().for_each(|item| cidr_warnings(&item.path(), item.str(), out));
+    ranges.items().for_each(|item| out.extend(warnings_for_cidr(&item.path(), item.str())));
     if kind == "ExternalName" && !external.is_empty() {
         out.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".to_owned());
     }
@@ -253,7 +253,7 @@ fn warn_about_node(root: &At, out: &mut Vec<String>) {
     if !spec.get("externalID").is_empty() {
         out.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
     }
-    spec.get("podCIDRs").items().for_each(|item| cidr_warnings(&item.path(), item.str(), out));
+    spec.get("podCIDRs").items().for_each(|item| out.extend(warnings_for_cidr(&item.path(), item.str())));
 }
 
 fn warn_about_volume(root: &At, out: &mut Vec<String>) {
@@ -372,7 +372,7 @@ fn warn_about_endpoints(root: &At, out: &mut Vec<String>) {
         for name in ["addresses", "notReadyAddresses"] {
             for address in subset.get(name).items() {
                 let ip = address.get("ip");
-                ip_warnings(&ip.path(), ip.str(), out);
+                out.extend(warnings_for_ip(&ip.path(), ip.str()));
             }
         }
     }
@@ -384,7 +384,7 @@ fn warn_about_slice_addresses(root: &At, out: &mut Vec<String>) {
         return;
     }
     for endpoint in root.get("endpoints").items() {
-        endpoint.get("addresses").items().for_each(|item| ip_warnings(&item.path(), item.str(), out));
+        endpoint.get("addresses").items().for_each(|item| out.extend(warnings_for_ip(&item.path(), item.str())));
     }
 }
 
@@ -395,8 +395,8 @@ fn warn_about_network_policy(root: &At, out: &mut Vec<String>) {
             for peer in rule.get(peers).items() {
                 let block = peer.get("ipBlock");
                 let cidr = block.get("cidr");
-                cidr_warnings(&cidr.path(), cidr.str(), out);
-                block.get("except").items().for_each(|item| cidr_warnings(&item.path(), item.str(), out));
+                out.extend(warnings_for_cidr(&cidr.path(), cidr.str()));
+                block.get("except").items().for_each(|item| out.extend(warnings_for_cidr(&item.path(), item.str())));
             }
         }
     }
@@ -409,14 +409,14 @@ fn warn_about_status(gvk: Gvk<'_>, root: &At, out: &mut Vec<String>) {
             for name in ["podIPs", "hostIPs"] {
                 for item in status.get(name).items() {
                     let ip = item.get("ip");
-                    ip_warnings(&ip.path(), ip.str(), out);
+                    out.extend(warnings_for_ip(&ip.path(), ip.str()));
                 }
             }
         }
         ("", "Service") | ("networking.k8s.io", "Ingress") => {
             let balancer = status.get("loadBalancer");
             for item in balancer.get("ingress").items() {
-                ip_warnings(&item.path(), item.get("ip").str(), out);
+                out.extend(warnings_for_ip(&item.path(), item.get("ip").str()));
             }
         }
         _ => {}

@@ -4,10 +4,10 @@ use super::node::{deprecated_label, warn_about_term};
 use super::{overlap, warn_about_claim_spec};
 use crate::builtin::amount::Amount;
 use crate::builtin::at::At;
-use crate::builtin::ip::ip_warnings;
 use crate::builtin::same::same;
 use crate::builtin::strategy::pod::apparmor_profile;
 use crate::field_error::go_quote;
+use crate::metadata::ip::warnings_for_ip;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,10 +70,10 @@ pub(super) fn warn(pod: &At, is_template: bool, out: &mut Vec<String>) {
     }
     warn_about_affinity(&spec.get("affinity"), out);
     let dns = spec.get("dnsConfig");
-    dns.get("nameservers").items().for_each(|item| ip_warnings(&item.path(), item.str(), out));
+    dns.get("nameservers").items().for_each(|item| out.extend(warnings_for_ip(&item.path(), item.str())));
     for alias in spec.get("hostAliases").items() {
         let ip = alias.get("ip");
-        ip_warnings(&ip.path(), ip.str(), out);
+        out.extend(warnings_for_ip(&ip.path(), ip.str()));
     }
 }
 

@@ -131,6 +131,11 @@ fn session_affinity(spec: &At, errors: &mut FieldErrors) {
     }
 }
 
+/// What must hold before addresses are allocated.
+pub(in super::super) fn addresses(root: &At, old: Option<&At>, errors: &mut FieldErrors) {
+    cluster_ips(&root.get("spec"), old, errors);
+}
+
 fn cluster_ips(spec: &At, old: Option<&At>, errors: &mut FieldErrors) {
     if spec.get("type").str() == "ExternalName" {
         return;

@@ -2,9 +2,7 @@
 
 use crate::builtin::at::At;
 use crate::builtin::formats::{dns_label, dns_subdomain, range_error};
-use crate::builtin::validation::meta::ordered;
 use crate::field_error::FieldErrors;
-use serde_json::Value;
 
 pub(crate) const FILE_MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 pub(crate) const ONE_TYPE: &str = "may not specify more than 1 volume type";
@@ -305,9 +303,4 @@ pub(crate) fn csi_driver(at: &At, errors: &mut FieldErrors) {
     for message in dns_subdomain(&name.to_lowercase()) {
         at.invalid(errors, name, message);
     }
-}
-
-/// Shows a reference that has no JSON names upstream; the text is as near as JSON gets.
-pub(crate) fn shown(value: &Value, names: &[&str]) -> String {
-    ordered(value, names, |_, value| value.to_string())
 }

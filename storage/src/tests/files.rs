@@ -1,0 +1,191 @@
+//! What SQLite's file promises: one process, nothing damaged read as whole, a format that does not change unnoticed.
+
+use std::time::{Duration, Instant};
+
+use super::harness::*;
+use crate::engine::sqlite::SqliteEngine;
+use crate::{Expect, NewTenant, StorageError, Store};
+
+fn database(place: &Place) -> rusqlite::Connection {
+    rusqlite::Connection::open(place.directory().join("kplex.db")).unwrap()
+}
+
+#[tokio::test]
+async fn second_store_on_a_directory_is_refused_with_a_reason() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let refused = Store::open(place.options()).await.err().expect("refused").to_string();
+    let holder = format!("is in use by process {}", std::process::id());
+    assert!(refused.contains(&holder), "{refused}");
+    assert!(refused.contains(&place.directory().display().to_string()), "{refused}");
+    store.shutdown().await;
+    place.open().await.shutdown().await;
+}
+
+#[tokio::test]
+async fn dropped_store_lets_go_of_its_directory() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    write(&log, pod("a"), "1").await;
+    drop((store, log));
+    for _ in 0..500 {
+        if let Ok(store) = Store::open(place.options()).await {
+            assert_eq!(shown(&find(&store, "one").await, pods(), None).await, ["a=1"]);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the directory stays locked");
+}
+
+#[tokio::test]
+async fn file_of_another_format_or_application_is_refused() {
+    let place = Place::sqlite();
+    place.open().await.shutdown().await;
+    database(&place).execute("UPDATE meta SET value = 99 WHERE name = 'format'", []).unwrap();
+    let refused = Store::open(place.options()).await.err().expect("refused").to_string();
+    assert!(refused.contains("format 99"), "{refused}");
+    let place = Place::sqlite();
+    database(&place).execute("CREATE TABLE theirs (x)", []).unwrap();
+    let refused = Store::open(place.options()).await.err().expect("refused").to_string();
+    assert!(refused.contains("another application"), "{refused}");
+}
+
+#[tokio::test]
+async fn damaged_rows_are_reported_and_not_served() {
+    for damage in [
+        "UPDATE object SET value = x'00'",
+        "UPDATE object SET revision = revision - 1",
+        "UPDATE object SET tombstone = 1",
+        "UPDATE event_0_1 SET back = x'0000'",
+        "UPDATE tenant SET record = x'00'",
+        "UPDATE tenant SET name = 'two' WHERE name = 'one'",
+    ] {
+        let place = Place::sqlite();
+        let store = place.open().await;
+        let log = tenant(&store, "one").await;
+        let start = write(&log, pod("a"), "1").await;
+        write(&log, pod("a"), "2").await;
+        drop(log);
+        store.shutdown().await;
+        assert!(database(&place).execute(damage, []).unwrap() > 0);
+        let store = place.open().await;
+        let name = if damage.contains("'two'") { "two" } else { "one" };
+        let read = async {
+            let row = store.find_tenant(name).await?.expect("there");
+            let log = store.tenant(&row);
+            log.get(&pod("a")).await?;
+            list(&log, pods(), Some(start)).await.map(drop)
+        };
+        assert!(matches!(read.await, Err(StorageError::Corrupt(_))), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn opening_costs_the_same_with_many_tenants() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    tenant(&store, "one").await;
+    store.shutdown().await;
+    let few = fastest_open(&place).await;
+    let rows = "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 101000)
+        INSERT INTO tenant SELECT i, 0, 'many' || i, record, head, floor, body, crc FROM n, tenant WHERE name = 'one'";
+    database(&place).execute(rows, []).unwrap();
+    let many = fastest_open(&place).await;
+    // Reading a hundred thousand rows takes many times this long.
+    assert!(many < 2 * few + Duration::from_millis(10), "{few:?} with one tenant, {many:?} with 100,000");
+}
+
+async fn fastest_open(place: &Place) -> Duration {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let store = place.open().await;
+        fastest = fastest.min(start.elapsed());
+        assert!(find(&store, "one").await.head().await.is_ok());
+        assert_eq!(store.warm_tenants(), 1);
+        store.shutdown().await;
+    }
+    fastest
+}
+
+#[tokio::test]
+async fn file_has_the_documented_tables() {
+    let place = Place::sqlite();
+    place.open().await.shutdown().await;
+    let connection = database(&place);
+    let mut read = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+    let rows = read.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let squeeze = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let schema: Vec<String> = rows.map(|row| squeeze(row.unwrap())).collect();
+    let golden = include_str!("golden/sqlite-schema.sql");
+    assert_eq!(schema.join(";\n"), golden.trim_end(), "a change needs a new format and docs/storage-format.md");
+}
+
+#[tokio::test]
+async fn lanes_work_side_by_side_and_stay() {
+    let mut place = Place::sqlite();
+    place.lanes = 3;
+    let store = place.open().await;
+    let mut logs = Vec::new();
+    for name in 0..6 {
+        logs.push(tenant(&store, &format!("t{name}")).await);
+    }
+    let writes = logs.iter().map(|log| write(log, pod("a"), "1"));
+    futures::future::join_all(writes).await;
+    drop(logs);
+    store.shutdown().await;
+    // Fewer are asked for; those that exist are kept.
+    place.lanes = 1;
+    let store = place.open().await;
+    for name in 0..6 {
+        let log = find(&store, &format!("t{name}")).await;
+        assert_eq!(shown(&log, pods(), None).await, ["a=1"]);
+        write(&log, pod("b"), "2").await;
+    }
+    let mut tail = store.tail("all lanes");
+    let mut seen = 0;
+    while seen < 12 {
+        seen += tail.next().await.unwrap().events.len();
+    }
+}
+
+#[tokio::test]
+async fn rejected_transaction_leaves_the_engine_usable() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    // A second connection with a lock makes the writer fail for once.
+    let other = database(&place);
+    other.execute_batch("PRAGMA busy_timeout = 0; DROP TABLE owner").unwrap();
+    let mut writes = set(vec![put(pod("a"), Expect::Absent, "1")]);
+    writes.owners_add.push(("uid".to_owned(), pod("a")));
+    assert!(matches!(log.commit(writes).await, Err(StorageError::Unavailable(_))));
+    assert!(shown(&log, pods(), None).await.is_empty());
+    write(&log, pod("b"), "2").await;
+    assert_eq!(shown(&log, pods(), None).await, ["b=2"]);
+}
+
+#[test]
+fn futures_can_be_spawned() {
+    fn sendable<T: Send>(_: impl FnOnce(&'static Store) -> T) {}
+    sendable(|store| store.create_tenant(NewTenant::default()));
+    sendable(|store| async {
+        let row = store.find_tenant("x").await.unwrap().unwrap();
+        let log = store.tenant(&row);
+        let _ = log.get(&pod("a")).await;
+        let _ = list(&log, pods(), None).await;
+        let _ = log.commit(set(Vec::new())).await;
+        let _ = log.current(&pod("a")).await;
+        let _ = log.count(&pods()).await;
+        let _ = log.watch(pods(), Default::default()).next().await;
+        let _ = store.tail("x").next().await;
+        store.delete_tenant(row.id).await
+    });
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Store>();
+    shared::<crate::TenantLog>();
+    shared::<crate::Cursor>();
+    shared::<SqliteEngine>();
+}
