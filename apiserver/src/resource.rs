@@ -12,7 +12,7 @@ use kplex_machinery::builtin::{self, Gvk, defaults, fields};
 use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
-use kplex_machinery::field_error::{FieldError, FieldErrors};
+use kplex_machinery::field_error::{FieldError, FieldErrors, go_quote};
 use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
@@ -344,9 +344,6 @@ impl Served {
     /// 400 for values of the wrong type.
     pub fn conform(&self, object: &mut Value) -> Result<Vec<String>, Status> {
         self.reshape(object).map_err(|error| {
-            if self.is_custom() {
-                return Status::bad_request(error);
-            }
             Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &error))
         })
     }
@@ -357,7 +354,10 @@ impl Served {
     /// What is wrong with the values.
     pub fn reshape(&self, object: &mut Value) -> Result<Vec<String>, String> {
         match self.definition() {
-            Some(version) => version.coerce(object).map_err(|error| error.to_string()),
+            Some(version) => {
+                let paths = version.coerce(object)?;
+                Ok(paths.into_iter().map(|path| format!("unknown field {}", go_quote(&path))).collect())
+            }
             None => decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string()),
         }
     }
@@ -376,33 +376,35 @@ impl Served {
     /// 400 under `Strict`.
     pub fn judge(&self, findings: &Findings, validation: FieldValidation) -> Result<Vec<String>, Status> {
         findings.judge(validation).map_err(|text| {
-            if self.is_custom() {
-                Status::bad_request(text)
-            } else {
-                Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &text))
-            }
+            Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &text))
         })
     }
 
     /// The body is of another kind than the path.
     #[must_use]
     pub fn wrong_type(&self, api_version: &str, kind: &str) -> Status {
-        Status::bad_request(decode::cannot_be_handled(kind, &self.version, &self.kind, &self.type_error(api_version, kind)))
+        Status::bad_request(decode::cannot_be_handled(
+            kind,
+            &self.version,
+            &self.kind,
+            &self.type_error(api_version, kind),
+        ))
     }
 
     /// Why an object of another type is none of this one.
     #[must_use]
     pub fn type_error(&self, api_version: &str, kind: &str) -> String {
         let version = api::GroupVersion::parse(api_version);
-        let known = Api::builtin()
-            .resources
-            .iter()
-            .any(|resource| resource.kind == kind && resource.group == version.group && resource.version == version.version);
+        let known = Api::builtin().resources.iter().any(|resource| {
+            resource.kind == kind && resource.group == version.group && resource.version == version.version
+        });
         if known {
             let package = self.group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
             return format!("converting ({}.{kind}) to ({package}.{}): unknown conversion", version.version, self.kind);
         }
-        format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"")
+        format!(
+            "no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\""
+        )
     }
 
     /// What the server changes in a new object; returns warnings.
@@ -486,8 +488,9 @@ impl Served {
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        let rule =
-            self.strategy().map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
+        let rule = self
+            .strategy()
+            .map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
         object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 
@@ -586,6 +589,18 @@ impl Served {
     #[must_use]
     pub fn is_collectable(&self) -> bool {
         self.strategy().is_none_or(|strategy| strategy.dependents != Dependents::Unsupported)
+    }
+
+    /// Whether dependents stay when a deletion does not say what becomes of them.
+    #[must_use]
+    pub fn orphans_by_default(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.dependents == Dependents::Orphan)
+    }
+
+    /// Whether deletion may take a grace period.
+    #[must_use]
+    pub fn dies_gracefully(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.graceful_delete)
     }
 
     /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`, or a definition's

@@ -139,7 +139,6 @@ pub fn prepare_definition_status_update(new: &mut Value, old: &Value) {
         Some(spec) => object.insert("spec".to_owned(), spec.clone()),
         None => object.remove("spec"),
     };
-    super::strategy::reset_metadata_for_status(object, old);
 }
 
 /// Validates a new definition. The caller validates `metadata` as a cluster-scoped object whose name is a DNS subdomain.
