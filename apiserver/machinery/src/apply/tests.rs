@@ -396,7 +396,7 @@ fn client_side_apply_counts_as_ownership_for_kubectl() {
     let mut live = config_map(json!({"x": "1"}));
     live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": last.to_string()});
     track_update(&tracking("kubectl-client-side-apply", EARLY, &reset), None, &mut live);
-    let config = config_map(json!({"x": "2"}));
+    let config = config_map(json!({"x": "2", "y": "<&>"}));
     let attempt = |manager| {
         apply(&ApplyRequest {
             tracking: tracking(manager, LATE, &reset),
@@ -413,7 +413,8 @@ fn client_side_apply_counts_as_ownership_for_kubectl() {
     let migrated = attempt("kubectl").unwrap();
     assert_eq!(migrated["data"]["x"], "2");
     let annotation = migrated["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str();
-    assert_eq!(annotation, Some(format!("{config}\n").as_str()));
+    let written = format!("{config}\n").replace("<&>", r"\u003c\u0026\u003e");
+    assert_eq!(annotation, Some(written.as_str()));
 }
 
 #[test]
