@@ -16,6 +16,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Names of tenants kept by number, so that the feed need not look them up; dropped as a whole when it is full.
 const NAMES_MAX: usize = 4096;
@@ -79,6 +80,8 @@ pub(crate) struct Process {
     pub queue: Queue,
     /// What waits for something else to go.
     pub waiting: Waiting,
+    /// Names of control planes whose credentials age, for the operator.
+    pub renewals: mpsc::Sender<String>,
     // Taken alone, never across an await.
     names: Mutex<HashMap<TenantId, String>>,
 }
@@ -86,8 +89,8 @@ pub(crate) struct Process {
 impl Process {
     /// Puts the shared state together.
     #[must_use]
-    pub(crate) fn new(controllers: Controllers) -> Arc<Self> {
-        Arc::new(Self { controllers, queue: Queue::default(), waiting: Waiting::default(), names: Mutex::default() })
+    pub(crate) fn new(controllers: Controllers, renewals: mpsc::Sender<String>) -> Arc<Self> {
+        Arc::new(Self { controllers, renewals, queue: Queue::default(), waiting: Waiting::default(), names: Mutex::default() })
     }
 
     /// Returns a tenant, waking it when it is cold; `None` when it is gone.

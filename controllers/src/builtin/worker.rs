@@ -3,7 +3,8 @@
 use super::process::{Failure, Outcome, Process, Tenant};
 use super::queue::{Finish, Taken};
 use super::work::{Controller, Work};
-use super::{account, collect, definition, namespace, root_certificate};
+use super::{account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry};
+use super::{namespace, protection, renewal, root_certificate, token_secret};
 use kplex_apiserver::due;
 use kplex_storage::{Due, WriteSet};
 use std::sync::Arc;
@@ -99,6 +100,16 @@ async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Outcome, Failure> {
         Controller::RootCertificate => root_certificate::reconcile(tenant, key).await,
         Controller::Collect => collect::reconcile(tenant, key).await,
         Controller::OwnerGone => collect::owner_gone(tenant, key).await,
-        _ => Ok(Outcome::Done),
+        Controller::TokenSecret => token_secret::reconcile(tenant, key).await,
+        Controller::AccountTokens => token_secret::account_gone(tenant, key).await,
+        Controller::Certificate => certificate::reconcile(tenant, key).await,
+        Controller::Aggregation => aggregation::reconcile(tenant).await,
+        Controller::BootstrapSigner => bootstrap::sign(tenant).await,
+        Controller::BootstrapToken => bootstrap::clean(tenant, key).await,
+        Controller::Protection => protection::reconcile(tenant, key).await,
+        Controller::Quota => Ok(Outcome::Done),
+        Controller::BaseObject => base_object::reconcile(tenant, key).await,
+        Controller::EventExpiry => event_expiry::reconcile(tenant, key).await,
+        Controller::Renewal => renewal::reconcile(tenant, key).await,
     }
 }
