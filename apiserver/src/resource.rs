@@ -554,15 +554,11 @@ impl Served {
     /// objects, which get it a finalizer when it is deleted first.
     #[must_use]
     pub fn holds(&self, object: &Value) -> bool {
-<<<<<<< HEAD
-        self.is_namespace()
-            && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
-=======
         if self.is_definition() {
             return codec::meta_str(object, "deletionTimestamp").is_empty();
         }
-        self.is_namespace() && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
->>>>>>> controllers
+        self.is_namespace()
+            && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
     /// Whether it is the namespace resource.

@@ -18,6 +18,8 @@ use serde_json::Value;
 pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValidation) -> Result<Value, Status> {
     let media = negotiate::content(&call.headers, served.offer())?;
     let (mut value, findings) = match media {
+        // Unknown and duplicate fields of built-in types are told in the order of the document.
+        Media::Json if !served.is_custom() => typed(served, bytes).map_err(|error| not_decoded(served, &error))?,
         Media::Json | Media::Yaml => text(media, bytes).map_err(|error| not_decoded(served, &error))?,
         Media::Protobuf => (protobuf(served.schema(), served.node, bytes)?, Findings::default()),
     };
@@ -43,6 +45,13 @@ pub fn text(media: Media, bytes: &[u8]) -> Result<(Value, Findings), String> {
         value
     };
     Ok((value, findings))
+}
+
+fn typed(served: &Served, bytes: &[u8]) -> Result<(Value, Findings), String> {
+    let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
+    let (value, fields) =
+        decode::json_typed(bytes, &limits, served.schema(), served.node).map_err(|error| error.to_string())?;
+    Ok((value, Findings { fields, ..Findings::default() }))
 }
 
 fn not_decoded(served: &Served, error: &str) -> Status {

@@ -85,11 +85,7 @@ pub(crate) async fn of_kind(tenant: &Tenant, api_version: &str, kind: &str) -> R
 
 /// Returns the path of a collection.
 #[must_use]
-<<<<<<< HEAD
-pub fn collection(served: &Served, namespace: Option<&str>) -> String {
-=======
 pub(crate) fn collection(served: &Served, namespace: Option<&str>) -> String {
->>>>>>> controllers
     let root = if served.group.is_empty() {
         format!("/api/{}", served.version)
     } else {

@@ -40,11 +40,7 @@ impl Waiting {
 
     /// Returns whether a thing waits.
     #[must_use]
-<<<<<<< HEAD
-    pub fn contains(&self, work: &Work) -> bool {
-=======
     pub(crate) fn contains(&self, work: &Work) -> bool {
->>>>>>> controllers
         self.tenants
             .lock()
             .get(&work.tenant)
