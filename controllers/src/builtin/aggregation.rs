@@ -1,6 +1,6 @@
 //! Aggregated cluster roles: their rules are gathered from the roles that their selectors find.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use kplex_apiserver::authz::aggregate::aggregate;
 use kplex_storage::Prefix;
@@ -13,7 +13,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant) -> Result<Outcome, Failure> {
+pub(super) async fn reconcile(tenant: &Tenant) -> Result<Settled, Failure> {
     let roles = tenant.list(&Prefix::resource(GROUP, "clusterroles")).await?;
     let client = tenant.client(ACCOUNT);
     for change in aggregate(&roles) {
@@ -21,7 +21,9 @@ pub(super) async fn reconcile(tenant: &Tenant) -> Result<Outcome, Failure> {
             "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRole",
             "metadata": {"name": change.name}, "rules": change.rules,
         });
-        client.apply(&format!("/apis/{GROUP}/v1/clusterroles/{}", resources::escape(&change.name)), ACCOUNT, &object).await?;
+        client
+            .apply(&format!("/apis/{GROUP}/v1/clusterroles/{}", resources::escape(&change.name)), ACCOUNT, &object)
+            .await?;
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }

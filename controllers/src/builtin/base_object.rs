@@ -3,7 +3,7 @@
 //!
 //! What upstream puts back only at its start, such as RBAC, is left as it is here.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::{resources, root_certificate};
 use kplex_apiserver::bootstrap::base;
 use kplex_apiserver::bootstrap::reconcile::{Action, Return, reconcile as decide, returns};
@@ -17,7 +17,8 @@ fn objects() -> &'static HashMap<String, Value> {
     static OBJECTS: OnceLock<HashMap<String, Value>> = OnceLock::new();
     OBJECTS.get_or_init(|| {
         let all = base::objects().into_iter().map(|row| (base::key(&row), row.object));
-        let soon = all.filter(|(key, _)| returns(key.group(), key.resource(), key.name()) == Return::Soon && !is_anothers(key));
+        let soon = all
+            .filter(|(key, _)| returns(key.group(), key.resource(), key.name()) == Return::Soon && !is_anothers(key));
         soon.map(|(key, object)| (key.as_str().to_owned(), object)).collect()
     })
 }
@@ -31,7 +32,9 @@ fn is_anothers(key: &Key) -> bool {
 pub(crate) fn concerns(group: &str, resource: &str, deleted: bool) -> bool {
     match (group, resource) {
         ("flowcontrol.apiserver.k8s.io", "flowschemas" | "prioritylevelconfigurations") => true,
-        ("", "namespaces" | "services" | "endpoints" | "configmaps") | ("discovery.k8s.io", "endpointslices") | ("networking.k8s.io", "ipaddresses" | "servicecidrs") => deleted,
+        ("", "namespaces" | "services" | "endpoints" | "configmaps")
+        | ("discovery.k8s.io", "endpointslices")
+        | ("networking.k8s.io", "ipaddresses" | "servicecidrs") => deleted,
         _ => false,
     }
 }
@@ -40,10 +43,10 @@ pub(crate) fn concerns(group: &str, resource: &str, deleted: bool) -> bool {
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Failure> {
-    let Some(expected) = objects().get(key) else { return Ok(Outcome::Done) };
-    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Outcome::Done) };
-    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Outcome::Done) };
+pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
+    let Some(expected) = objects().get(key) else { return Ok(Settled) };
+    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
+    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Settled) };
     let live = tenant.read(&key).await?;
     let mut expected = expected.clone();
     fill(tenant, &mut expected);
@@ -61,7 +64,7 @@ pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Fai
             client.update(&resources::object(&served, key.namespace(), key.name()), &wanted).await?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Fills the holes as the base of a new tenant is filled.
@@ -70,7 +73,9 @@ fn fill(tenant: &Tenant, value: &mut Value) {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match value.as_str() {
-                    Some("${ca}") if key == "client-ca-file" => *value = Value::from(tenant.scope.keys().authority().certificate_pem()),
+                    Some("${ca}") if key == "client-ca-file" => {
+                        *value = Value::from(tenant.scope.keys().authority().certificate_pem())
+                    }
                     Some(text) if text.starts_with("${") => *value = hole(tenant, text),
                     _ => fill(tenant, value),
                 }
@@ -100,10 +105,18 @@ mod tests {
 
     #[test]
     fn system_namespaces_and_flow_control_come_back_and_rbac_does_not() {
-        for key in ["/namespaces/kube-system", "flowcontrol.apiserver.k8s.io/flowschemas/catch-all", "/services/default/kubernetes"] {
+        for key in [
+            "/namespaces/kube-system",
+            "flowcontrol.apiserver.k8s.io/flowschemas/catch-all",
+            "/services/default/kubernetes",
+        ] {
             assert!(objects().contains_key(key), "{key}");
         }
-        for key in ["rbac.authorization.k8s.io/clusterroles/admin", "/serviceaccounts/default/default", "/configmaps/default/kube-root-ca.crt"] {
+        for key in [
+            "rbac.authorization.k8s.io/clusterroles/admin",
+            "/serviceaccounts/default/default",
+            "/configmaps/default/kube-root-ca.crt",
+        ] {
             assert!(!objects().contains_key(key), "{key}");
         }
         for key in objects().keys() {

@@ -1,6 +1,6 @@
 //! Bootstrap tokens: `kube-public/cluster-info` is signed with each of them, and those that expired are removed.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -18,19 +18,19 @@ const SIGNATURE: &str = "jws-kubeconfig-";
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn sign(tenant: &Tenant) -> Result<Outcome, Failure> {
+pub(super) async fn sign(tenant: &Tenant) -> Result<Settled, Failure> {
     let key = Key::new("", "configmaps", Some("kube-public"), "cluster-info");
-    let Some(mut object) = tenant.read(&key).await? else { return Ok(Outcome::Done) };
-    let Some(content) = object["data"]["kubeconfig"].as_str().map(str::to_owned) else { return Ok(Outcome::Done) };
+    let Some(mut object) = tenant.read(&key).await? else { return Ok(Settled) };
+    let Some(content) = object["data"]["kubeconfig"].as_str().map(str::to_owned) else { return Ok(Settled) };
     let now = tenant.process.controllers.shared.tenants.now();
     let secrets = tenant.list(&Prefix::namespace("", "secrets", "kube-system")).await?;
     let tokens: BTreeMap<String, String> = secrets.iter().filter_map(|secret| token(secret, now)).collect();
-    let Some(data) = object["data"].as_object_mut() else { return Ok(Outcome::Done) };
+    let Some(data) = object["data"].as_object_mut() else { return Ok(Settled) };
     if !resign(data, &content, &tokens) {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     tenant.client("bootstrap-signer").update("/api/v1/namespaces/kube-public/configmaps/cluster-info", &object).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Replaces the signatures; returns whether anything changed.
@@ -52,7 +52,8 @@ fn token(secret: &Value, now: Timestamp) -> Option<(String, String)> {
     let id = field("token-id")?;
     let named = secret["metadata"]["name"].as_str().and_then(|name| name.strip_prefix("bootstrap-token-")) == Some(&id);
     let valid = secret["type"] == TYPE && named && due::token_end(secret).is_none_or(|end| now < end);
-    let secret = field("token-secret").filter(|_| valid && field("usage-bootstrap-signing").as_deref() == Some("true"))?;
+    let secret =
+        field("token-secret").filter(|_| valid && field("usage-bootstrap-signing").as_deref() == Some("true"))?;
     Some((id, secret))
 }
 
@@ -68,15 +69,18 @@ fn detached_signature(content: &str, id: &str, secret: &str) -> String {
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn clean(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
-    let Some(secret) = tenant.read(&Key::new("", "secrets", Some("kube-system"), name)).await? else { return Ok(Outcome::Done) };
+pub(super) async fn clean(tenant: &Tenant, name: &str) -> Result<Settled, Failure> {
+    let Some(secret) = tenant.read(&Key::new("", "secrets", Some("kube-system"), name)).await? else {
+        return Ok(Settled);
+    };
     let now = tenant.process.controllers.shared.tenants.now();
     if due::token_end(&secret).is_some_and(|end| end <= now) {
-        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": secret["metadata"]["uid"]}});
+        let options =
+            json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": secret["metadata"]["uid"]}});
         let path = format!("/api/v1/namespaces/kube-system/secrets/{}", resources::escape(name));
         tenant.client("token-cleaner").delete(&path, &options).await?;
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 #[cfg(test)]

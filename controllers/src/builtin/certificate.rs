@@ -3,7 +3,7 @@
 
 mod rules;
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,16 +29,17 @@ fn path(name: &str) -> String {
 ///
 /// # Errors
 /// When a request or the store fails, or the certificate can't be signed.
-pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
+pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Settled, Failure> {
     let key = Key::new("certificates.k8s.io", "certificatesigningrequests", None, name);
-    let Some(object) = tenant.read(&key).await? else { return Ok(Outcome::Done) };
+    let Some(object) = tenant.read(&key).await? else { return Ok(Settled) };
     if due::request_end(&object) <= tenant.process.controllers.shared.tenants.now() {
-        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": object["metadata"]["uid"]}});
+        let options =
+            json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": object["metadata"]["uid"]}});
         tenant.client(ACCOUNT).delete(&path(name), &options).await?;
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     if object["status"]["certificate"].as_str().is_some_and(|text| !text.is_empty()) || rules::has(&object, "Failed") {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     if rules::has(&object, "Approved") {
         return sign(tenant, name, object).await;
@@ -46,7 +47,7 @@ pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Outcome, Fa
     if !rules::has(&object, "Denied") {
         approve(tenant, name, object).await?;
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 fn parse(object: &Value) -> Result<CertificateRequest, TenantsError> {
@@ -81,13 +82,13 @@ async fn approve(tenant: &Tenant, name: &str, mut object: Value) -> Result<(), F
     Ok(())
 }
 
-async fn sign(tenant: &Tenant, name: &str, mut object: Value) -> Result<Outcome, Failure> {
+async fn sign(tenant: &Tenant, name: &str, mut object: Value) -> Result<Settled, Failure> {
     let judgement = match parse(&object) {
         Ok(request) => (rules::judge(&object, &request), Some(request)),
         Err(_) => (Judgement::NotOurs, None),
     };
     match judgement {
-        (Judgement::NotOurs, _) | (_, None) => return Ok(Outcome::Done),
+        (Judgement::NotOurs, _) | (_, None) => return Ok(Settled),
         (Judgement::Refused(why), _) => {
             let now = tenant.timestamp();
             let condition = json!({
@@ -96,10 +97,12 @@ async fn sign(tenant: &Tenant, name: &str, mut object: Value) -> Result<Outcome,
             });
             rules::append_condition(&mut object, condition);
         }
-        (Judgement::Accepted, Some(request)) => object["status"]["certificate"] = Value::from(STANDARD.encode(issue(tenant, &object, &request)?)),
+        (Judgement::Accepted, Some(request)) => {
+            object["status"]["certificate"] = Value::from(STANDARD.encode(issue(tenant, &object, &request)?))
+        }
     }
     tenant.client(ACCOUNT).update(&format!("{}/status", path(name)), &object).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Signs a request with the control plane's authority; returns PEM.
@@ -108,7 +111,11 @@ fn issue(tenant: &Tenant, object: &Value, request: &CertificateRequest) -> Resul
     let life = asked.unwrap_or(LIFE).clamp(LIFE_MIN, LIFE);
     let (not_before, not_after) = request_life(tenant.process.controllers.shared.tenants.now(), life);
     let usages = rules::usages(object);
-    let der = tenant.scope.keys().authority().sign_request(request, &SigningPolicy { usages: &usages, not_before, not_after })?;
+    let der = tenant
+        .scope
+        .keys()
+        .authority()
+        .sign_request(request, &SigningPolicy { usages: &usages, not_before, not_after })?;
     Ok(pem(&der))
 }
 

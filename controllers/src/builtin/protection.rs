@@ -1,6 +1,6 @@
 //! Volumes, claims and attribute classes stay while they are in use: their finalizer goes when nobody uses them.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use super::work::{Controller, Work};
 use kplex_apiserver::due;
@@ -11,26 +11,26 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Failure> {
-    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Outcome::Done) };
-    let Some(finalizer) = due::protection(&key) else { return Ok(Outcome::Done) };
-    let Some(object) = tenant.read(&key).await? else { return Ok(Outcome::Done) };
+pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
+    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
+    let Some(finalizer) = due::protection(&key) else { return Ok(Settled) };
+    let Some(object) = tenant.read(&key).await? else { return Ok(Settled) };
     let mut finalizers: Vec<Value> = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
     let held = finalizers.iter().any(|other| other == finalizer);
     let deleting = !object["metadata"]["deletionTimestamp"].is_null();
     match (deleting, held) {
-        (false, true) | (true, false) => return Ok(Outcome::Done),
+        (false, true) | (true, false) => return Ok(Settled),
         (false, false) => finalizers.push(Value::from(finalizer)),
         (true, true) => {
             // Users that go bring us back.
             tenant.process.waiting.add(&Work::new(tenant.scope.id(), Controller::Protection, key.as_str()));
             if is_used(tenant, &key, &object).await? {
-                return Ok(Outcome::Done);
+                return Ok(Settled);
             }
             finalizers.retain(|other| other != finalizer);
         }
     }
-    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Outcome::Done) };
+    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Settled) };
     let metadata = &object["metadata"];
     let patch = json!({"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}});
     let account = match key.resource() {
@@ -39,7 +39,7 @@ pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Fai
         _ => "volumeattributesclass-protection-controller",
     };
     tenant.client(account).merge(&resources::object(&served, key.namespace(), key.name()), &patch).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 async fn is_used(tenant: &Tenant, key: &Key, object: &Value) -> Result<bool, Failure> {
@@ -64,18 +64,26 @@ fn uses_claim(pod: &Value, claim: &Value) -> bool {
     }
     let name = claim["metadata"]["name"].as_str().unwrap_or_default();
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let shut_down = !pod["metadata"]["deletionTimestamp"].is_null() && pod["metadata"]["deletionGracePeriodSeconds"] == 0;
-    let owned = claim["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|owner| owner["uid"] == pod["metadata"]["uid"]));
+    let shut_down =
+        !pod["metadata"]["deletionTimestamp"].is_null() && pod["metadata"]["deletionGracePeriodSeconds"] == 0;
+    let owned = claim["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|list| list.iter().any(|owner| owner["uid"] == pod["metadata"]["uid"]));
     pod["spec"]["volumes"].as_array().into_iter().flatten().any(|volume| {
         let ephemeral = || volume["name"].as_str().is_some_and(|volume| format!("{pod_name}-{volume}") == name);
-        volume["persistentVolumeClaim"]["claimName"] == name || (!shut_down && owned && volume["ephemeral"].is_object() && ephemeral())
+        volume["persistentVolumeClaim"]["claimName"] == name
+            || (!shut_down && owned && volume["ephemeral"].is_object() && ephemeral())
     })
 }
 
 fn uses_class(user: &Value, name: &str) -> bool {
-    ["/spec/volumeAttributesClassName", "/status/currentVolumeAttributesClassName", "/status/modifyVolumeStatus/targetVolumeAttributesClassName"]
-        .iter()
-        .any(|pointer| user.pointer(pointer).is_some_and(|class| class == name))
+    [
+        "/spec/volumeAttributesClassName",
+        "/status/currentVolumeAttributesClassName",
+        "/status/modifyVolumeStatus/targetVolumeAttributesClassName",
+    ]
+    .iter()
+    .any(|pointer| user.pointer(pointer).is_some_and(|class| class == name))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Upstream runs this controller with the controller manager's own identity.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::{resources, root_certificate};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,14 +26,14 @@ fn annotation<'o>(object: &'o Value, name: &str) -> &'o str {
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Failure> {
-    let Some((namespace, name)) = key.split_once('/') else { return Ok(Outcome::Done) };
+pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
+    let Some((namespace, name)) = key.split_once('/') else { return Ok(Settled) };
     let Some(secret) = tenant.read(&Key::new("", "secrets", Some(namespace), name)).await? else {
         return forget(tenant, namespace, name).await;
     };
     let account = annotation(&secret, ACCOUNT_NAME);
     if secret["type"] != TYPE || account.is_empty() || !secret["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     let uid = annotation(&secret, ACCOUNT_UID);
     let account = tenant.read(&Key::new("", "serviceaccounts", Some(namespace), account)).await?;
@@ -52,11 +52,16 @@ pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Fai
             }
         }
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Returns the Secret with everything in it, or nothing when it has it all.
-fn fill<E>(secret: &Value, account: &Value, bundle: &str, token: impl FnOnce() -> Result<String, E>) -> Result<Option<Value>, E> {
+fn fill<E>(
+    secret: &Value,
+    account: &Value,
+    bundle: &str,
+    token: impl FnOnce() -> Result<String, E>,
+) -> Result<Option<Value>, E> {
     let mut filled = secret.clone();
     let absent = |field: &str| secret["data"][field].as_str().is_none_or(str::is_empty);
     let bundle = STANDARD.encode(bundle);
@@ -81,7 +86,7 @@ fn fill<E>(secret: &Value, account: &Value, bundle: &str, token: impl FnOnce() -
 }
 
 /// Takes a Secret that is gone off the accounts that list it.
-async fn forget(tenant: &Tenant, namespace: &str, name: &str) -> Result<Outcome, Failure> {
+async fn forget(tenant: &Tenant, namespace: &str, name: &str) -> Result<Settled, Failure> {
     for mut account in tenant.list(&Prefix::namespace("", "serviceaccounts", namespace)).await? {
         let Some(list) = account["secrets"].as_array_mut() else { continue };
         let before = list.len();
@@ -91,22 +96,22 @@ async fn forget(tenant: &Tenant, namespace: &str, name: &str) -> Result<Outcome,
             tenant.manager_client().update(&path(namespace, "serviceaccounts", &own), &account).await?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Looks at the token Secrets of an account that is gone.
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn account_gone(tenant: &Tenant, key: &str) -> Result<Outcome, Failure> {
-    let Some((namespace, name)) = key.split_once('/') else { return Ok(Outcome::Done) };
+pub(super) async fn account_gone(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
+    let Some((namespace, name)) = key.split_once('/') else { return Ok(Settled) };
     for secret in tenant.list(&Prefix::namespace("", "secrets", namespace)).await? {
         if secret["type"] == TYPE && annotation(&secret, ACCOUNT_NAME) == name {
             let own = secret["metadata"]["name"].as_str().unwrap_or_default();
             reconcile(tenant, &format!("{namespace}/{own}")).await?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 #[cfg(test)]

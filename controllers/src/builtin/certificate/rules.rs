@@ -36,7 +36,12 @@ struct Subject<'r> {
 
 impl<'r> Subject<'r> {
     fn of(request: &'r CertificateRequest) -> Self {
-        let names = [!request.dns_names().is_empty(), !request.addresses().is_empty(), !request.emails().is_empty(), !request.uris().is_empty()];
+        let names = [
+            !request.dns_names().is_empty(),
+            !request.addresses().is_empty(),
+            !request.emails().is_empty(),
+            !request.uris().is_empty(),
+        ];
         Self { common_name: request.common_name(), organizations: request.organizations(), names }
     }
 }
@@ -44,7 +49,8 @@ impl<'r> Subject<'r> {
 /// Returns whether a condition is there with the status `True`.
 pub(super) fn has(object: &Value, kind: &str) -> bool {
     let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|list| list.iter().any(|condition| condition["type"] == kind && condition["status"] != "False"))
+    conditions
+        .is_some_and(|list| list.iter().any(|condition| condition["type"] == kind && condition["status"] != "False"))
 }
 
 /// Adds a condition.
@@ -158,7 +164,8 @@ fn kubelet_serving(subject: &Subject<'_>, usages: &[&str]) -> Result<(), String>
 }
 
 fn client(usages: &[&str]) -> Result<(), String> {
-    let wrong = usages.iter().find(|usage| !matches!(**usage, "digital signature" | "key encipherment" | "client auth"));
+    let wrong =
+        usages.iter().find(|usage| !matches!(**usage, "digital signature" | "key encipherment" | "client auth"));
     match wrong {
         Some(usage) => Err(format!("invalid usage for client certificate: {usage}")),
         None if usages.contains(&"client auth") => Ok(()),
@@ -181,25 +188,39 @@ mod tests {
         let kubelet = Subject { common_name: "system:node:a", organizations: &organizations, names: [false; 4] };
         let serving = Subject { names: [true, false, false, false], ..kubelet };
         let other = Subject { common_name: "a", organizations: &[], names: [false; 4] };
-        let (client, server) = (["digital signature", "client auth"], ["digital signature", "key encipherment", "server auth"]);
+        let (client, server) =
+            (["digital signature", "client auth"], ["digital signature", "key encipherment", "server auth"]);
         let refused = |why: &str| Judgement::Refused(why.to_owned());
         let cases = [
             (KUBELET_CLIENT, &client[..], &kubelet, Judgement::Accepted),
             (KUBELET_CLIENT, &client[..], &serving, refused("DNS subjectAltNames are not allowed")),
             (KUBELET_CLIENT, &client[..], &other, refused("subject organization is not system:nodes")),
-            (KUBELET_CLIENT, &server[..], &kubelet, refused("usages did not match [client auth digital signature key encipherment]")),
+            (
+                KUBELET_CLIENT,
+                &server[..],
+                &kubelet,
+                refused("usages did not match [client auth digital signature key encipherment]"),
+            ),
             (KUBELET_SERVING, &server[..], &serving, Judgement::Accepted),
             (KUBELET_SERVING, &server[..], &kubelet, refused("DNS or IP subjectAltName is required")),
             (CLIENT, &client[..], &other, Judgement::Accepted),
             (CLIENT, &server[..], &other, refused("invalid usage for client certificate: server auth")),
-            (CLIENT, &["digital signature"][..], &other, refused("missing required usage for client certificate: client auth")),
+            (
+                CLIENT,
+                &["digital signature"][..],
+                &other,
+                refused("missing required usage for client certificate: client auth"),
+            ),
             (LEGACY, &server[..], &other, Judgement::Accepted),
             ("example.com/signer", &client[..], &other, Judgement::NotOurs),
         ];
         for (signer, usages, subject, expected) in cases {
             assert_eq!(judge_of(&object(signer, usages), subject), expected, "{signer} {usages:?}");
         }
-        let own: Vec<&str> = approvals_of(&object(KUBELET_CLIENT, &client), &kubelet).iter().map(|approval| approval.subresource).collect();
+        let own: Vec<&str> = approvals_of(&object(KUBELET_CLIENT, &client), &kubelet)
+            .iter()
+            .map(|approval| approval.subresource)
+            .collect();
         assert_eq!(own, ["selfnodeclient", "nodeclient"]);
         let mut bootstrap = object(KUBELET_CLIENT, &client);
         bootstrap["spec"]["username"] = json!("system:bootstrap:abc");
