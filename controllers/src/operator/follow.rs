@@ -97,7 +97,12 @@ fn settle(
         Ok(()) => item.failures = 0,
         Err(error) => {
             item.failures += 1;
-            tracing::warn!(name, error = format!("{error:#}"), failures = item.failures, "reconcile of a control plane failed");
+            tracing::warn!(
+                name,
+                error = format!("{error:#}"),
+                failures = item.failures,
+                "reconcile of a control plane failed"
+            );
             let wait = RETRY.0.saturating_mul(1 << item.failures.min(16)).min(RETRY.1);
             later.insert(name, wait);
         }
