@@ -2,9 +2,10 @@
 //!
 //! Upstream validates an internal form in which what all versions agree on (schema, subresources, columns, selectable
 //! fields) has moved to the top level. Its paths (`spec.validation.openAPIV3Schema…` for a definition with one version) are
-//! what clients see, so [`Hoisted`] says where each part went. `metadata` is validated by the caller, like that of every
+//! what clients see, so [`Moved`] says where each part went. `metadata` is validated by the caller, like that of every
 //! object, with the name rule of [`validate_create`].
 
+use super::internal_form::{self, Moved};
 use super::paths::{child, index};
 use super::read::{array, flag, present, text};
 use super::version_rules::{columns, schema, selectable_fields, subresources};
@@ -12,29 +13,6 @@ use super::{approval, conditions};
 use crate::field_error::{FieldError, FieldErrors};
 use crate::metadata::names::{is_dns1035_label as dns1035_label, is_dns1123_subdomain as dns1123_subdomain};
 use serde_json::Value;
-
-/// Where upstream's internal form has the parts of a version.
-struct Hoisted {
-    schema: bool,
-    subresources: bool,
-    columns: bool,
-    selectable: bool,
-}
-
-impl Hoisted {
-    fn of(versions: &[&Value]) -> Self {
-        let same = |field: &str| {
-            let first = versions.first().and_then(|version| present(version, field));
-            versions.iter().all(|version| present(version, field) == first)
-        };
-        Self {
-            schema: same("schema"),
-            subresources: same("subresources"),
-            columns: same("additionalPrinterColumns"),
-            selectable: same("selectableFields"),
-        }
-    }
-}
 
 /// Validates a new definition. The caller validates `metadata` as a cluster-scoped object whose name is a DNS subdomain.
 #[must_use]
@@ -93,12 +71,12 @@ fn name(definition: &Value) -> FieldErrors {
 fn spec(definition: &Value) -> FieldErrors {
     let spec = definition.get("spec").unwrap_or(&Value::Null);
     let versions = array(spec, "versions");
-    let hoisted = Hoisted::of(&versions);
+    let moved = Moved::of(&versions);
     let mut errors = Vec::new();
     group(spec, &mut errors);
     one_of("spec.scope", text(spec, "scope"), &["Cluster", "Namespaced"], &mut errors);
     let lacks_schema = |version: &Value| version.pointer("/schema/openAPIV3Schema").is_none_or(Value::is_null);
-    if !hoisted.schema || versions.first().is_some_and(|version| lacks_schema(version)) {
+    if !moved.schema || versions.first().is_some_and(|version| lacks_schema(version)) {
         for (position, version) in versions.iter().enumerate() {
             if lacks_schema(version) {
                 let path = format!("spec.versions[{position}].schema.openAPIV3Schema");
@@ -107,9 +85,9 @@ fn spec(definition: &Value) -> FieldErrors {
         }
     }
     for (position, version) in versions.iter().enumerate() {
-        self::version(version, &index("spec.versions", position), &hoisted, &mut errors);
+        self::version(version, &index("spec.versions", position), moved, &mut errors);
     }
-    version_set(&versions, &mut errors);
+    version_set(&versions, moved, &mut errors);
     let names = spec.get("names").unwrap_or(&Value::Null);
     for field in ["plural", "singular", "kind", "listKind"] {
         if text(names, field).is_empty() {
@@ -119,17 +97,17 @@ fn spec(definition: &Value) -> FieldErrors {
     self::names(names, "spec.names", &mut errors);
     if let Some(first) = versions.first() {
         let any_status = versions.iter().any(|version| has_status(version));
-        if hoisted.schema {
+        if moved.schema {
             schema(present(first, "schema"), any_status, "spec.validation", &mut errors);
         }
-        if hoisted.subresources {
+        if moved.subresources {
             subresources(present(first, "subresources"), "spec.subresources", &mut errors);
         }
-        if hoisted.columns {
+        if moved.columns {
             columns(first, "spec", &mut errors);
         }
-        if hoisted.selectable {
-            let found = first.pointer("/schema/openAPIV3Schema").filter(|_| hoisted.schema);
+        if moved.selectable {
+            let found = first.pointer("/schema/openAPIV3Schema").filter(|_| moved.schema);
             let missing = "may only be set when validations.schema is included";
             selectable_fields(first, found, missing, "spec", &mut errors);
         }
@@ -162,7 +140,7 @@ fn has_status(version: &Value) -> bool {
     version.pointer("/subresources/status").is_some_and(|status| !status.is_null())
 }
 
-fn version(version: &Value, path: &str, hoisted: &Hoisted, errors: &mut FieldErrors) {
+fn version(version: &Value, path: &str, moved: Moved, errors: &mut FieldErrors) {
     let name = text(version, "name");
     let wrong = dns1035_label(name);
     if !wrong.is_empty() {
@@ -172,17 +150,17 @@ fn version(version: &Value, path: &str, hoisted: &Hoisted, errors: &mut FieldErr
     for detail in deprecation_warning(flag(version, "deprecated"), warning) {
         errors.push(FieldError::invalid(child(path, "deprecationWarning"), warning.unwrap_or_default(), detail));
     }
-    if !hoisted.schema {
+    if !moved.schema {
         schema(present(version, "schema"), has_status(version), &child(path, "schema"), errors);
     }
-    if !hoisted.subresources {
+    if !moved.subresources {
         subresources(present(version, "subresources"), &child(path, "subresources"), errors);
     }
-    if !hoisted.columns {
+    if !moved.columns {
         columns(version, path, errors);
     }
-    if !hoisted.selectable {
-        let found = version.pointer("/schema/openAPIV3Schema").filter(|_| !hoisted.schema);
+    if !moved.selectable {
+        let found = version.pointer("/schema/openAPIV3Schema").filter(|_| !moved.schema);
         let missing = "may only be set when `version.schema.openAPIV3Schema` is not included";
         selectable_fields(version, found, missing, path, errors);
     }
@@ -209,15 +187,15 @@ fn deprecation_warning(deprecated: bool, warning: Option<&str>) -> Vec<String> {
     wrong
 }
 
-fn version_set(versions: &[&Value], errors: &mut FieldErrors) {
-    let shown = || Value::Array(versions.iter().map(|version| (*version).clone()).collect());
+fn version_set(versions: &[&Value], moved: Moved, errors: &mut FieldErrors) {
+    let shown = || internal_form::versions(versions, moved);
     let names: Vec<&str> = versions.iter().map(|version| text(version, "name")).collect();
     if names.iter().enumerate().any(|(position, name)| names[..position].contains(name)) {
-        errors.push(FieldError::invalid("spec.versions", shown(), "must contain unique version names"));
+        errors.push(internal_form::invalid("spec.versions", &shown(), "must contain unique version names"));
     }
     if versions.iter().filter(|version| flag(version, "storage")).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", shown(), detail));
+        errors.push(internal_form::invalid("spec.versions", &shown(), detail));
     }
 }
 

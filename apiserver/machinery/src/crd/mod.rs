@@ -13,6 +13,7 @@ mod definition;
 mod formats;
 mod goregex;
 mod intern;
+mod internal_form;
 mod lifecycle;
 mod listtype;
 mod names;

@@ -6,7 +6,7 @@ use super::paths::{child, index};
 use super::props::{Props, is_zero};
 use super::read::{array, present, text};
 use super::schema_compiler::compile_schema;
-use super::{defaulting, openapi_rules, selectable, structural};
+use super::{defaulting, internal_form, openapi_rules, selectable, structural};
 use crate::field_error::{FieldError, FieldErrors};
 use serde_json::Value;
 
@@ -75,11 +75,14 @@ fn root_keywords(props: Props<'_>, path: &str, errors: &mut FieldErrors) {
         errors.push(FieldError::invalid(child(path, "type"), type_name, detail));
         return;
     }
-    let is_set = |field: &str| props.get(field).is_some_and(|value| !is_zero(field, value));
+    // Empty lists and maps are set here: upstream compares with nil ones.
+    let is_set = |field: &str| {
+        props.get(field).is_some_and(|value| value.is_array() || value.is_object() || !is_zero(field, value))
+    };
     if FORBIDDEN.iter().any(|field| is_set(field)) {
         let detail =
             format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled");
-        errors.push(FieldError::invalid(path, Value::Object(props.0.clone()), detail));
+        errors.push(internal_form::invalid(path, &internal_form::schema(props), &detail));
     }
 }
 
