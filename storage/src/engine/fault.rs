@@ -35,6 +35,7 @@ pub enum Fault {
 pub struct FaultEngine {
     inner: Arc<dyn Backend>,
     faults: Mutex<VecDeque<Fault>>,
+    otherwise: Mutex<Fault>,
     /// How many claims fail from now on.
     failing_claims: Mutex<u32>,
     late: Mutex<Vec<Batch>>,
@@ -49,6 +50,7 @@ impl FaultEngine {
         FaultEngine {
             inner,
             faults: Mutex::default(),
+            otherwise: Mutex::new(Fault::None),
             failing_claims: Mutex::new(0),
             late: Mutex::default(),
             late_outcomes: Mutex::default(),
@@ -60,6 +62,11 @@ impl FaultEngine {
     /// Has the next commits suffer these faults, one each.
     pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().extend(faults);
+    }
+
+    /// Has every commit suffer this fault that suffers no injected one.
+    pub fn always(&self, fault: Fault) {
+        *self.otherwise.lock() = fault;
     }
 
     /// Has the next claims fail, as if the database were away.
@@ -117,7 +124,7 @@ impl Backend for FaultEngine {
         let mut paused = self.paused.subscribe();
         // The sender lives in self: waiting cannot fail.
         let _ = paused.wait_for(|paused| !paused).await;
-        let fault = self.faults.lock().pop_front().unwrap_or(Fault::None);
+        let fault = self.faults.lock().pop_front().unwrap_or(*self.otherwise.lock());
         match fault {
             Fault::None => self.inner.commit(batch).await,
             Fault::Reject => Outcome::Rejected("injected".to_owned()),

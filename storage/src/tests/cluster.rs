@@ -46,7 +46,7 @@ fn start() -> Cluster {
         set -e
         "$BINARIES/initdb" -D "$DIRECTORY/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
         "$BINARIES/postgres" -D "$DIRECTORY/data" -k "$DIRECTORY" -c listen_addresses= \
-            -c max_connections=300 -c shared_buffers=32MB -c log_min_messages=fatal </dev/null &
+            -c max_connections=300 -c shared_buffers=32MB -c log_min_messages=panic </dev/null &
         server=$!
         read wait || true
         kill -INT $server
