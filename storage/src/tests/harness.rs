@@ -79,6 +79,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn set_url(&mut self, url: String) {
+        self.kind = Kind::Postgres(url);
+    }
+
     pub(crate) fn pass(&self, time: Duration) {
         self.now_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
