@@ -3,8 +3,8 @@
 use super::Operator;
 use super::api::ControlPlane;
 use futures::{StreamExt, TryStreamExt};
-use kube::runtime::watcher::{Config, Event};
 use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use std::collections::HashMap;
@@ -95,12 +95,7 @@ fn settle(
         Ok(()) => item.failures = 0,
         Err(error) => {
             item.failures += 1;
-            tracing::warn!(
-                name,
-                error = format!("{error:#}"),
-                failures = item.failures,
-                "reconcile of a control plane failed"
-            );
+            tracing::warn!(name, error = format!("{error:#}"), failures = item.failures, "reconcile of a control plane failed");
             let wait = RETRY.0.saturating_mul(1 << item.failures.min(16)).min(RETRY.1);
             later.insert(name, wait);
         }

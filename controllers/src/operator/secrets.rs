@@ -19,12 +19,7 @@ pub(super) const TENANT: &str = "kplex.kubestellar.org/tenant-uid";
 pub(super) const NAMES: [&str; 3] = ["admin-kubeconfig", "k8s-certs", "cm-kubeconfig"];
 
 /// Makes the Secrets with fresh certificates.
-pub(super) fn make(
-    plane: &ControlPlane,
-    endpoint: &Endpoint,
-    tenants: &Tenants,
-    scope: &TenantScope,
-) -> Result<Vec<Secret>, TenantsError> {
+pub(super) fn make(plane: &ControlPlane, endpoint: &Endpoint, tenants: &Tenants, scope: &TenantScope) -> Result<Vec<Secret>, TenantsError> {
     let now = tenants.now();
     let keys = scope.keys();
     let off_cluster = keys.issue_admin(now)?;
@@ -34,11 +29,7 @@ pub(super) fn make(
     let serving = keys.issue_serving(&serving, now)?;
     let kubelet_client = keys.authority().issue_client("kube-apiserver-kubelet-client", &["system:masters"], now)?;
     let front_proxy = keys.issue_front_proxy_client(now)?;
-    let renew_at = [&off_cluster, &in_cluster, &manager, &serving, &kubelet_client, &front_proxy]
-        .map(Leaf::renew_at)
-        .into_iter()
-        .min()
-        .unwrap_or(now);
+    let renew_at = [&off_cluster, &in_cluster, &manager, &serving, &kubelet_client, &front_proxy].map(Leaf::renew_at).into_iter().min().unwrap_or(now);
     let secret = |name: &str, data: BTreeMap<String, String>| wrap(plane, scope, name, data, renew_at);
     let admin = [
         ("kubeconfig", endpoint.kubeconfig(tenants, scope, &off_cluster)),
@@ -65,13 +56,7 @@ fn owned<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String>
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn wrap(
-    plane: &ControlPlane,
-    scope: &TenantScope,
-    name: &str,
-    data: BTreeMap<String, String>,
-    renew_at: Timestamp,
-) -> Secret {
+fn wrap(plane: &ControlPlane, scope: &TenantScope, name: &str, data: BTreeMap<String, String>, renew_at: Timestamp) -> Secret {
     let annotations = [(RENEW_AT.to_owned(), renew_at.to_string()), (TENANT.to_owned(), scope.uid().to_string())];
     Secret {
         metadata: ObjectMeta {
