@@ -7,13 +7,14 @@
 mod certificates;
 mod claim_resize;
 mod escalation;
+pub mod quota;
 mod ingress_class;
 mod lifecycle;
 mod limit_ranger;
 mod node_taint;
 mod pod_security;
 mod priority;
-mod resources;
+pub mod resources;
 mod runtime_class;
 mod service;
 mod service_account;
@@ -137,6 +138,6 @@ pub async fn validate(
     priority::validate(&write, new).await?;
     claim_resize::validate(&write, new).await?;
     runtime_class::validate(&write, new).await?;
-    let _ = claims;
-    certificates::validate(&write, new).await
+    certificates::validate(&write, new).await?;
+    quota::charge(&write, new, claims).await
 }

@@ -227,7 +227,10 @@ fn plan(call: &Call, served: &Served, options: &DeleteOptions, old: &Value) -> D
     }
     if !going || shortens {
         metadata.insert("deletionTimestamp".to_owned(), Value::from(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace));
+        // Namespaces die in their own way, and never gracefully.
+        if !served.is_namespace() {
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace));
+        }
     }
     if let Some(generation) =
         metadata.get("generation").and_then(Value::as_i64).filter(|generation| *generation > 0 && !going)
