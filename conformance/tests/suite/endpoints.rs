@@ -54,7 +54,8 @@ fn a_control_plane_has_a_host_name_of_its_own() {
     let seen = text(&curl(&server, &authority_of_blue, &other, &credentials, "/api/v1/namespaces/default"));
     assert!(seen.contains("\n401 "), "{seen}");
     // A request for another control plane on this connection goes astray.
-    let args = [credentials.as_slice(), &["-H", &format!("Host: {other}")]].concat();
+    let astray = format!("Host: {other}");
+    let args = [credentials.as_slice(), &["-H", &astray]].concat();
     let seen = text(&curl(&server, &authority, &host, &args, "/api/v1/namespaces/default"));
     assert!(seen.contains("\n421 "), "{seen}");
 }
