@@ -52,7 +52,8 @@ pub async fn v3(call: &Call, path: &str) -> Result<Option<Reply>, Status> {
     let custom = catalog::custom(&call.scope, &call.shared.interner).await?;
     let openapi = of(&custom);
     let Some(hash) = openapi.paths().remove(path) else { return Ok(None) };
-    let asked = crate::http::query::pairs(&call.query).find(|(key, _)| key == "hash").map(|(_, value)| value.into_owned());
+    let asked =
+        crate::http::query::pairs(&call.query).find(|(key, _)| key == "hash").map(|(_, value)| value.into_owned());
     let mut headers: Headers = vec![("etag", format!("\"{hash}\"")), ("vary", "Accept".to_owned())];
     match asked {
         Some(asked) if asked != hash => {
@@ -86,10 +87,13 @@ pub async fn v2(call: &Call) -> Result<Reply, Status> {
     let custom = catalog::custom(&call.scope, &call.shared.interner).await?;
     let openapi = of(&custom);
     let protobuf = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|accept| {
-        accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF) || clause.trim().starts_with(V2_PROTOBUF_OLD))
+        accept
+            .split(',')
+            .any(|clause| clause.trim().starts_with(V2_PROTOBUF) || clause.trim().starts_with(V2_PROTOBUF_OLD))
     });
     let content_type = if protobuf { V2_PROTOBUF } else { JSON };
-    let headers: Headers = vec![("etag", format!("\"{}\"", openapi.v2_hash())), ("vary", "Accept-Encoding, Accept".to_owned())];
+    let headers: Headers =
+        vec![("etag", format!("\"{}\"", openapi.v2_hash())), ("vary", "Accept-Encoding, Accept".to_owned())];
     if is_known(call, &headers[0].1) {
         return Ok(Reply::Tagged(304, content_type, Bytes::new(), headers));
     }
@@ -116,7 +120,13 @@ async fn stored(call: &Call, definitions: &[&Compiled]) -> Result<Vec<Value>, St
 }
 
 /// Answers with a document that all control planes share.
-fn kept(call: &Call, address: &str, content_type: &'static str, mut headers: Headers, make: impl FnOnce() -> Vec<u8>) -> Reply {
+fn kept(
+    call: &Call,
+    address: &str,
+    content_type: &'static str,
+    mut headers: Headers,
+    make: impl FnOnce() -> Vec<u8>,
+) -> Reply {
     let key = (address.to_owned(), content_type);
     let found = call.shared.documents.0.lock().get(&key).cloned();
     let compressed = found.unwrap_or_else(|| {

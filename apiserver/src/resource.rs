@@ -557,7 +557,8 @@ impl Served {
         if self.is_definition() {
             return codec::meta_str(object, "deletionTimestamp").is_empty();
         }
-        self.is_namespace() && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        self.is_namespace()
+            && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
     /// Whether it is the namespace resource.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -20,7 +20,7 @@ pub enum LogFormat {
 /// Settings of the server as given; what is absent here may come from the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Directory of the embedded store, the server's keys and the kubeconfig [default: kplex-data]
     #[arg(long, env = "KPLEX_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Settings {
 
 /// Settings that are complete and checked.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// See [`Settings::data_dir`].
     pub data_dir: PathBuf,
     /// See [`Settings::listen`].
@@ -63,7 +63,7 @@ impl Settings {
     ///
     /// # Errors
     /// When the file can't be read, has unknown keys, or a value makes no sense.
-    pub fn complete(self, file: Option<&Path>) -> anyhow::Result<Config> {
+    pub(crate) fn complete(self, file: Option<&Path>) -> anyhow::Result<Config> {
         let file = file.map(read).transpose()?.unwrap_or_default();
         let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("kplex-data"));
         let store = self.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());

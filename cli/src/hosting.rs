@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// How a command reaches the hosting control plane.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Hosting {
+pub(crate) struct Hosting {
     /// Kubeconfig file [default: $KUBECONFIG, else that of the data directory]
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub struct Hosting {
 impl Hosting {
     /// The hub of a server on this machine.
     #[must_use]
-    pub fn in_data_dir(data_dir: &Path) -> Self {
+    pub(crate) fn in_data_dir(data_dir: &Path) -> Self {
         Self {
             kubeconfig: Some(kubeconfig_path(data_dir)),
             context: Some(HUB.to_owned()),
@@ -51,7 +51,7 @@ impl Hosting {
     ///
     /// # Errors
     /// When there is no kubeconfig, or no context of it serves ControlPlanes.
-    pub async fn client(&self) -> anyhow::Result<Client> {
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         let file = self.file()?;
         let has_hub = file.contexts.iter().any(|context| context.name == HUB);
         let context = match &self.context {
@@ -84,7 +84,7 @@ async fn serves_control_planes(client: &Client) -> bool {
 
 /// Whether the hub of a kubeconfig answers.
 #[must_use]
-pub fn answers(kubeconfig: &Path) -> bool {
+pub(crate) fn answers(kubeconfig: &Path) -> bool {
     let ask = async {
         let file = Kubeconfig::read_from(kubeconfig).ok()?;
         let client = connect(file, Some(HUB.to_owned())).await.ok()?;
@@ -102,7 +102,7 @@ fn http_ready() -> Option<axum::http::Request<Vec<u8>>> {
 ///
 /// # Errors
 /// When the system gives no threads.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")
 }
 
@@ -110,7 +110,7 @@ pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 ///
 /// # Errors
 /// When either is not a kubeconfig.
-pub fn merge(path: &Path, addition: &str, current: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn merge(path: &Path, addition: &str, current: Option<&str>) -> anyhow::Result<String> {
     let addition: Kubeconfig = serde_saphyr::from_str(addition).context("parse the new kubeconfig")?;
     let mut file = if path.exists() {
         Kubeconfig::read_from(path).with_context(|| format!("read {}", path.display()))?

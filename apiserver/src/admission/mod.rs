@@ -11,6 +11,7 @@ mod ingress_class;
 mod lifecycle;
 mod limit_ranger;
 mod node_taint;
+mod pod_security;
 mod priority;
 mod resources;
 mod runtime_class;
@@ -132,6 +133,7 @@ pub async fn validate(
     lifecycle::validate(call, served, operation, new)?;
     limit_ranger::validate(&write, new).await?;
     service_account::validate(&write, new).await?;
+    pod_security::validate(&write, new).await?;
     priority::validate(&write, new).await?;
     claim_resize::validate(&write, new).await?;
     runtime_class::validate(&write, new).await?;

@@ -49,7 +49,8 @@ pub fn text(media: Media, bytes: &[u8]) -> Result<(Value, Findings), String> {
 
 fn typed(served: &Served, bytes: &[u8]) -> Result<(Value, Findings), String> {
     let limits = Limits { depth: limits::DEPTH_MAX, ..Limits::default() };
-    let (value, fields) = decode::json_typed(bytes, &limits, served.schema(), served.node).map_err(|error| error.to_string())?;
+    let (value, fields) =
+        decode::json_typed(bytes, &limits, served.schema(), served.node).map_err(|error| error.to_string())?;
     Ok((value, Findings { fields, ..Findings::default() }))
 }
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it exists, or does not become ready.
-pub fn create(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
+pub(crate) fn create(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let client = hosting.client().await?;
         let api: Api<ControlPlane> = Api::all(client);
@@ -36,7 +36,7 @@ fn wanted(name: &str) -> ControlPlane {
 ///
 /// # Errors
 /// When it does not become ready.
-pub fn ensure(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
+pub(crate) fn ensure(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         if api.get_opt(name).await.context("look for the control plane")?.is_none() {
@@ -62,7 +62,7 @@ async fn wait_ready(api: &Api<ControlPlane>, name: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it does not exist, or does not go.
-pub fn delete(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
+pub(crate) fn delete(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         let plane = api.get(name).await.with_context(|| format!("find control plane {name}"))?;
@@ -83,7 +83,7 @@ pub fn delete(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When they can't be read.
-pub fn get(name: Option<&str>, hosting: &Hosting) -> anyhow::Result<()> {
+pub(crate) fn get(name: Option<&str>, hosting: &Hosting) -> anyhow::Result<()> {
     let planes = runtime()?.block_on(async {
         let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         match name {
@@ -120,7 +120,7 @@ fn print_table(rows: &[[String; 4]]) {
 ///
 /// # Errors
 /// When there is none.
-pub fn kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
+pub(crate) fn kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     print!("{}", read_kubeconfig(name, hosting)?);
     Ok(())
 }
@@ -129,7 +129,7 @@ pub fn kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the control plane or its Secret is not there.
-pub fn read_kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<String> {
+pub(crate) fn read_kubeconfig(name: &str, hosting: &Hosting) -> anyhow::Result<String> {
     runtime()?.block_on(async {
         let client = hosting.client().await?;
         let bytes = secret_value(client, name).await?;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Many lightweight Kubernetes control planes in one process.
 #[derive(Parser)]
 #[command(name = "kplex", version, about)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -70,7 +70,7 @@ enum Command {
 ///
 /// # Errors
 /// What went wrong, for the user.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Up { settings } => up::up(settings),
         Command::Down { settings } => up::down(settings),

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 ///
 /// # Errors
 /// When it can't start.
-pub fn serve(settings: Settings, file: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn serve(settings: Settings, file: Option<&Path>) -> anyhow::Result<()> {
     let config = settings.complete(file)?;
     start_log(&config)?;
     tokio::runtime::Builder::new_multi_thread()
@@ -68,7 +68,7 @@ async fn write_kubeconfig(data_dir: &Path, server: &Server) -> anyhow::Result<()
 ///
 /// # Errors
 /// When it can't be written.
-pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
     let write = || -> std::io::Result<()> {
         let mut file =

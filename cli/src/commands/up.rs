@@ -23,7 +23,7 @@ fn pid_path(config: &Config) -> PathBuf {
 ///
 /// # Errors
 /// When the server does not become ready.
-pub fn up(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn up(settings: Settings) -> anyhow::Result<()> {
     let config = settings.complete(None)?;
     std::fs::create_dir_all(&config.data_dir).with_context(|| format!("create {}", config.data_dir.display()))?;
     if !running(&config) {
@@ -42,7 +42,7 @@ pub fn up(settings: Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When none runs, or it does not stop.
-pub fn down(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn down(settings: Settings) -> anyhow::Result<()> {
     let config = settings.complete(None)?;
     let Some(pid) = read_pid(&config).filter(|pid| alive(*pid)) else {
         bail!("no server runs on {}", config.data_dir.display())

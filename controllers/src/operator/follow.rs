@@ -3,8 +3,8 @@
 use super::Operator;
 use super::api::ControlPlane;
 use futures::{StreamExt, TryStreamExt};
-use kube::runtime::watcher::{Config, Event};
 use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use std::collections::HashMap;

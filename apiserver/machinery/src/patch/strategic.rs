@@ -505,30 +505,34 @@ fn check_order(items: &[Value], order: &[Value], key: &str) -> Result<(), PatchE
     if items.is_empty() || order.is_empty() {
         return Ok(());
     }
-    let deleted = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");
-    let mut rest = order.iter();
-    'items: for item in items {
-        if !key.is_empty() && !item.is_object() {
-            return Err(wrong_kind("map", item));
-        }
-        if item.get(DIRECTIVE).is_some() || (!key.is_empty() && deleted(item)) {
+    let deleted = |item: &&Value| item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");
+    if let Some(item) = items.iter().find(|item| !key.is_empty() && !item.is_object()) {
+        return Err(wrong_kind("map", item));
+    }
+    let kept: Vec<&Value> = items.iter().filter(|item| key.is_empty() || !deleted(item)).collect();
+    let (mut at, mut place) = (0, 0);
+    while let (Some(item), Some(other)) = (kept.get(at), order.get(place)) {
+        if item.get(DIRECTIVE).is_some() {
+            at += 1;
             continue;
         }
-        for other in rest.by_ref() {
-            if !key.is_empty() {
-                for side in [item, other] {
-                    if !side.is_object() {
-                        return Err(wrong_kind("map", side));
-                    }
-                    if side.get(key).is_none() {
-                        return Err(no_merge_key(side, key));
-                    }
+        if !key.is_empty() {
+            for side in [*item, other] {
+                if !side.is_object() {
+                    return Err(wrong_kind("map", side));
+                }
+                if side.get(key).is_none() {
+                    return Err(no_merge_key(side, key));
                 }
             }
-            if identity(item, key) == identity(other, key) {
-                continue 'items;
-            }
         }
+        if identity(item, key) == identity(other, key) {
+            at += 1;
+        }
+        place += 1;
+    }
+    // Upstream also complains about a directive after the last item that the order names.
+    if at < kept.len() {
         let (items, order) = (go_map(&Value::Array(items.to_vec())), go_map(&Value::Array(order.to_vec())));
         return Err(broken(format!(
             "The order in patch list:\n{items}\n doesn't match {ORDER_PREFIX} list:\n{order}\n"

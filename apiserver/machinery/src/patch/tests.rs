@@ -92,8 +92,6 @@ fn json_patch_bodies() {
 
 #[test]
 fn copies_are_bounded() {
-    let mut operations = vec![json!({"op": "add", "path": "/a", "value": "x".repeat(1024)})];
-    operations.extend((0..40).map(|_| json!({"op": "copy", "from": "", "path": "/b"})));
     let doubling: Vec<Value> =
         (0..40).map(|step| json!({"op": "copy", "from": "/a", "path": format!("/a/{step}")})).collect();
     let body = Value::Array(doubling).to_string();
@@ -124,4 +122,55 @@ fn merge_patches() {
 #[test]
 fn go_notation() {
     assert_eq!(go_map(&json!({"data": {"y": 2}, "l": [1, "a", null]})), "map[data:map[y:2] l:[1 a <nil>]]");
+}
+
+/// Random patches of pods, with what `k8s.io/apimachinery/pkg/util/strategicpatch` 0.35 made of them.
+#[test]
+fn strategic_merges_agree_with_upstream() {
+    let api = crate::api::Api::builtin();
+    let pod = api.node_of_kind("", "v1", "Pod").unwrap();
+    let cases: Vec<Value> = serde_json::from_str(include_str!("testdata/strategic.json")).unwrap();
+    for case in cases {
+        let mut made = case["original"].clone();
+        let result = strategic_merge(&api.schema, pod, &mut made, case["patch"].clone());
+        let wanted = case.get("error").and_then(Value::as_str);
+        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), wanted, "{case}");
+        if wanted.is_none() {
+            assert_eq!(made, case["result"], "{case}");
+        }
+    }
+}
+
+#[test]
+fn strategic_patch_bodies_must_be_objects() {
+    let read = |body: &str, validation| read_strategic_patch(body.as_bytes(), &Limits::default(), validation);
+    let error = read("[]", FieldValidation::Warn).unwrap_err();
+    assert_eq!(error.to_string(), "json: cannot unmarshal array into Go value of type map[string]interface {}");
+    assert_eq!(read("{", FieldValidation::Warn).unwrap_err().to_status().code, 400);
+    let duplicate = r#"{"a":1,"a":2}"#;
+    assert_eq!(read(duplicate, FieldValidation::Warn).unwrap().1, [r#"duplicate field "a""#]);
+    assert!(read(duplicate, FieldValidation::Ignore).unwrap().1.is_empty());
+}
+
+#[test]
+fn merge_patch_bodies_must_be_objects() {
+    let read = |body: &str, validation| {
+        read_merge_patch(body.as_bytes(), &Limits::default(), validation).map_err(|error| error.to_string())
+    };
+    let not_a_map = "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}";
+    assert_eq!(read("[]", FieldValidation::Warn).unwrap_err(), not_a_map);
+    assert_eq!(read("null", FieldValidation::Warn).unwrap_err(), "Invalid JSON Patch");
+    assert_eq!(read("{", FieldValidation::Warn).unwrap_err(), "error decoding patch: unexpected end of JSON input");
+    assert_eq!(read("{", FieldValidation::Ignore).unwrap_err(), "Invalid JSON Patch");
+    assert_eq!(read("[]", FieldValidation::Ignore).unwrap().0, json!([]));
+}
+
+#[test]
+fn refused_patches_have_a_status() {
+    let status = PatchError::Rejected("testing value /a failed: test failed".to_owned()).to_status();
+    assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"));
+    assert_eq!(status.message, "the server rejected our request due to an error in our request");
+    let status = invalid_result("{}", "why");
+    assert_eq!(status.message, r#" "" is invalid: patch: Invalid value: "{}": why"#);
+    assert_eq!(status.causes[0].field, "patch");
 }

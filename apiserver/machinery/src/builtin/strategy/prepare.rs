@@ -142,10 +142,9 @@ fn prepare_main(gvk: Gvk<'_>, entry: &Strategy, object: &mut Value, old: &Value)
             normalize_data_sources(object);
         }
         ("", "Service") => service::drop_type_dependent(object, old),
-        ("", "Secret")
-            if field(object, "type").as_str().unwrap_or("").is_empty() => {
-                copy(object, "type", old);
-            }
+        ("", "Secret") if field(object, "type").as_str().unwrap_or("").is_empty() => {
+            copy(object, "type", old);
+        }
         ("", "ServiceAccount") => clean_secret_references(object),
         ("certificates.k8s.io", "CertificateSigningRequest") => copy(object, "spec", old),
         _ => {}

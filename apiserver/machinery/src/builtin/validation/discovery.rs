@@ -87,13 +87,12 @@ fn endpoint(at: &At, kind: &str, errors: &mut FieldErrors) {
 fn address(list: &At, at: &At, kind: &str, errors: &mut FieldErrors) {
     let text = at.str();
     match kind {
-        "IPv4"
-            if legacy_ip(at, text, &[], errors) => {
-                if !parse(text).is_some_and(|ip| ip.is_ipv4()) {
-                    list.invalid(errors, text, "must be an IPv4 address");
-                }
-                endpoint_ip(at, text, errors);
+        "IPv4" if legacy_ip(at, text, &[], errors) => {
+            if !parse(text).is_some_and(|ip| ip.is_ipv4()) {
+                list.invalid(errors, text, "must be an IPv4 address");
             }
+            endpoint_ip(at, text, errors);
+        }
         "IPv6" => {
             let before = errors.len();
             strict_ip(at, text, errors);

@@ -7,9 +7,8 @@ use crate::field_error::FieldErrors;
 pub(in super::super) fn binding(root: &At, errors: &mut FieldErrors) {
     let target = root.get("target");
     let kind = target.get("kind");
-    if !kind.is_empty()
-        && kind.str() != "Node" {
-            kind.unsupported(errors, &["<empty>", "Node"]);
-        }
+    if !kind.is_empty() && kind.str() != "Node" {
+        kind.unsupported(errors, &["<empty>", "Node"]);
+    }
     target.get("name").require(errors);
 }

@@ -82,19 +82,16 @@ pub(in super::super) fn secret(root: &At, errors: &mut FieldErrors) {
             let annotations = metadata.get("annotations");
             annotations.key("kubernetes.io/service-account.name").require(errors);
         }
-        "kubernetes.io/dockercfg"
-            if require(".dockercfg", errors) => {
-                json_object(&data.key(".dockercfg"), errors);
-            }
-        "kubernetes.io/dockerconfigjson"
-            if require(".dockerconfigjson", errors) => {
-                json_object(&data.key(".dockerconfigjson"), errors);
-            }
-        "kubernetes.io/basic-auth"
-            if ["username", "password"].iter().all(|key| data.value().get(*key).is_none()) => {
-                require("username", errors);
-                require("password", errors);
-            }
+        "kubernetes.io/dockercfg" if require(".dockercfg", errors) => {
+            json_object(&data.key(".dockercfg"), errors);
+        }
+        "kubernetes.io/dockerconfigjson" if require(".dockerconfigjson", errors) => {
+            json_object(&data.key(".dockerconfigjson"), errors);
+        }
+        "kubernetes.io/basic-auth" if ["username", "password"].iter().all(|key| data.value().get(*key).is_none()) => {
+            require("username", errors);
+            require("password", errors);
+        }
         "kubernetes.io/ssh-auth" => {
             data.key("ssh-privatekey").require(errors);
         }
