@@ -12,7 +12,7 @@ use kplex_machinery::builtin::{self, Gvk, defaults, fields};
 use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
-use kplex_machinery::field_error::{FieldError, FieldErrors};
+use kplex_machinery::field_error::{FieldError, FieldErrors, go_quote};
 use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
@@ -344,7 +344,10 @@ impl Served {
     /// 400 for values of the wrong type.
     pub fn conform(&self, object: &mut Value) -> Result<Vec<String>, Status> {
         match self.definition() {
-            Some(version) => version.coerce(object).map_err(|error| Status::bad_request(error.to_string())),
+            Some(version) => {
+                let paths = version.coerce(object).map_err(Status::bad_request)?;
+                Ok(paths.iter().map(|path| format!("unknown field {}", go_quote(path))).collect())
+            }
             None => decode::conform(self.schema(), self.node, object).map_err(|error| {
                 Status::bad_request(decode::cannot_be_handled(
                     &self.kind,

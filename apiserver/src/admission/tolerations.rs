@@ -91,10 +91,11 @@ mod tests {
 
     #[test]
     fn merging_drops_what_is_included() {
+        use std::slice::from_ref;
         let narrow = json!({"key": "a", "operator": "Equal", "value": "1", "effect": "NoSchedule"});
         let wide = json!({"key": "a", "operator": "Exists"});
-        assert_eq!(merge(&[narrow.clone()], &[wide.clone()]), [wide.clone()]);
-        assert_eq!(merge(&[wide.clone()], &[narrow]), [wide.clone()]);
-        assert_eq!(merge(&[wide.clone()], &[wide.clone()]), [wide]);
+        assert_eq!(merge(from_ref(&narrow), from_ref(&wide)), from_ref(&wide));
+        assert_eq!(merge(from_ref(&wide), from_ref(&narrow)), from_ref(&wide));
+        assert_eq!(merge(from_ref(&wide), from_ref(&wide)), from_ref(&wide));
     }
 }

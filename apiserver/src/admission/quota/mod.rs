@@ -93,13 +93,12 @@ struct Request<'a> {
     enforce: bool,
 }
 
+/// A quota, and what it would have used.
+type Charge<'q> = (&'q (Entry, Value), Amounts);
+
 impl Request<'_> {
     /// Returns what the quotas that are concerned would have used, or why the write must not be.
-    fn check<'q>(
-        &self,
-        quotas: &'q [(Entry, Value)],
-        now: jiff::Timestamp,
-    ) -> Result<Vec<(&'q (Entry, Value), Amounts)>, String> {
+    fn check<'q>(&self, quotas: &'q [(Entry, Value)], now: jiff::Timestamp) -> Result<Vec<Charge<'q>>, String> {
         let mut concerned = Vec::new();
         for quota in quotas {
             let hard = amounts(quota.1.pointer("/status/hard"));
