@@ -5,7 +5,7 @@ use crate::builtin::formats::{
     condition_reason, dns_label, dns_subdomain, is_label_value, label_value, percent, qualified_name,
 };
 use crate::field_error::FieldErrors;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Labels of anything.
@@ -125,29 +125,7 @@ pub(super) fn selector_matches(at: &At, labels: &At) -> Option<bool> {
 
 /// Shows a selector with its fields in upstream's order.
 pub(super) fn selector_shown(selector: &Value) -> String {
-    ordered(selector, &["matchLabels", "matchExpressions"], |name, value| {
-        if name != "matchExpressions" {
-            return value.to_string();
-        }
-        let items = value.as_array().map_or(&[][..], Vec::as_slice).iter();
-        let items: Vec<String> =
-            items.map(|item| ordered(item, &["key", "operator", "values"], |_, v| v.to_string())).collect();
-        format!("[{}]", items.join(","))
-    })
-}
-
-/// Shows the named fields of an object in the given order.
-pub(super) fn ordered(object: &Value, names: &[&str], show: impl Fn(&str, &Value) -> String) -> String {
-    let empty = Map::new();
-    let map = object.as_object().unwrap_or(&empty);
-    if object.is_null() {
-        return "null".to_owned();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .filter_map(|name| map.get(*name).map(|value| format!("\"{name}\":{}", show(name, value))))
-        .collect();
-    format!("{{{}}}", shown.join(","))
+    super::shape::shown(selector, super::shape::SELECTOR)
 }
 
 /// A selector that may not change.

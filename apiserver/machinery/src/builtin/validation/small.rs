@@ -16,6 +16,13 @@ const BUDGET: Shape = &[
     ("unhealthyPodEvictionPolicy", "UnhealthyPodEvictionPolicy", Part::Plain),
 ];
 const ROLE: Shape = &[("apiGroup", "APIGroup", Part::Text), ("kind", "Kind", Part::Text), ("name", "Name", Part::Text)];
+const TOLERATION: Shape = &[
+    ("key", "Key", Part::Text),
+    ("operator", "Operator", Part::Text),
+    ("value", "Value", Part::Text),
+    ("effect", "Effect", Part::Text),
+    ("tolerationSeconds", "TolerationSeconds", Part::Plain),
+];
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// A disruption budget for pods.
@@ -253,7 +260,7 @@ pub(super) fn runtime_class(root: &At, errors: &mut FieldErrors) {
     for item in tolerations.items() {
         let key = ["key", "operator", "value", "effect"].map(|name| item.get(name).str());
         if seen.contains(&key) {
-            item.duplicate(errors, item.value().clone());
+            item.duplicate_shown(errors, &shown(item.value(), TOLERATION));
         } else {
             seen.push(key);
         }
