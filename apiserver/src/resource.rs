@@ -422,7 +422,11 @@ impl Served {
                 errors.extend(crd::validate_create(object));
                 errors
             }
-            _ => builtin::validation::validate_create(self.gvk(), object),
+            _ => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(builtin::validation::validate_create(self.gvk(), object));
+                errors
+            }
         }
     }
 
@@ -431,7 +435,8 @@ impl Served {
     pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
         match (&self.origin, self.definition()) {
             (Origin::Custom(..), Some(version)) => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => version.validate_status_update(object, old),
                     _ => version.validate_update(object, old),
@@ -439,29 +444,33 @@ impl Served {
                 errors
             }
             _ if self.is_definition() => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => crd::validate_status_update(object),
                     _ => crd::validate_update(object, old),
                 });
                 errors
             }
-            _ => match part {
-                Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
-                part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
-            },
+            _ => {
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+                errors.extend(match part {
+                    Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
+                    part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
+                });
+                errors
+            }
         }
     }
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        object_meta::validate_object_meta(&object["metadata"], scope, names::name_is_dns_subdomain, "metadata")
-    }
-
-    fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
-        let mut errors = self.metadata_errors(object);
-        errors.extend(object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata"));
-        errors
+        let rule = match self.definition() {
+            None if !self.is_definition() => strategy::name_rule(self.gvk()).function(),
+            _ => names::name_is_dns_subdomain,
+        };
+        object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 
     fn is_definition(&self) -> bool {
