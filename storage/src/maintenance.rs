@@ -10,7 +10,7 @@ use crate::limits::FLOORS_PER_BATCH_MAX;
 
 impl Runner {
     /// Adds an event weight to the current slice of a batch, turning to the next slice first if this one is full.
-    pub(crate) fn turn_slice(&mut self, batch: &mut Batch, weight: u64) {
+    pub(crate) fn turn_slice(&self, batch: &mut Batch, weight: u64) {
         let now = self.shared.now_ms();
         if self.slice_is_full(now) {
             let row = SliceRow {
@@ -19,7 +19,6 @@ impl Runner {
                 last_sequence: self.row.sequence,
                 bytes: batch.lane.slice_bytes,
             };
-            self.closed.push(row);
             batch.slices.push(SliceChange::Close(row));
             batch.lane.slice += 1;
             batch.lane.slice_bytes = 0;
@@ -99,7 +98,6 @@ impl Runner {
         }
         batch.consumers = behind.into_iter().map(|name| (name, Some(crate::lane::LOST))).collect();
         self.commit(batch).await?;
-        self.closed.retain(|closed| closed.slice != slice.slice);
         tracing::debug!(lane = self.lane.number, slice = slice.slice, tenants = tops.len(), "event slice dropped");
         Ok(())
     }
