@@ -59,6 +59,8 @@ pub struct Operation {
 pub struct Claims {
     /// Changes of other objects, each with what it expects to find.
     pub changes: Vec<Change>,
+    /// Held until the commit is through, by writes that are charged to quotas.
+    pub turn: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 /// Runs the mutating plugins. A new object that asks for a generated name has none yet, as upstream.
@@ -141,3 +143,6 @@ pub async fn validate(
     certificates::validate(&write, new).await?;
     quota::charge(&write, new, claims).await
 }
+
+#[cfg(test)]
+mod tests;
