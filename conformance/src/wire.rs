@@ -66,7 +66,13 @@ impl Wire {
         self.with_header(AUTHORIZATION.as_str().to_owned().leak(), &format!("Bearer {token}"))
     }
 
-    async fn open(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Result<http::Response<Body>, kube::Error> {
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<http::Response<Body>, kube::Error> {
         let mut request = Request::builder().method(method).uri(path);
         let headers = request.headers_mut().expect("the path makes a URL");
         if !content_type.is_empty() {
@@ -90,7 +96,13 @@ impl Wire {
     }
 
     /// Sends a request and reads the whole answer; `None` when the connection breaks before its end.
-    pub async fn try_send(&self, method: Method, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Option<Answer> {
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Option<Answer> {
         let (parts, body) = self.open(method, path, content_type, body.into()).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         Some(Answer { code: parts.status.as_u16(), headers: parts.headers, body })

@@ -20,7 +20,9 @@ impl Endpoint {
         let port = self.address.map_or(9443, |address| address.port());
         match (&self.domain, self.address) {
             (Some(domain), _) => format!("https://{name}.{domain}:{port}"),
-            (None, Some(address)) if address.ip().is_unspecified() => format!("https://127.0.0.1:{port}/clusters/{name}"),
+            (None, Some(address)) if address.ip().is_unspecified() => {
+                format!("https://127.0.0.1:{port}/clusters/{name}")
+            }
             (None, Some(address)) => format!("https://{address}/clusters/{name}"),
             (None, None) => format!("https://127.0.0.1:{port}/clusters/{name}"),
         }

@@ -80,6 +80,13 @@ fn parts(object: &Value) -> Vec<Part> {
     writer.parts
 }
 
+/// Orders members as `codec::pack` writes them: the type first.
+pub(super) fn type_first(map: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let is_type = |key: &str| key == "apiVersion" || key == "kind";
+    let kind = map.iter().filter(move |(key, _)| is_type(key));
+    kind.chain(map.iter().filter(move |(key, _)| !is_type(key)))
+}
+
 #[derive(Default)]
 struct Writer {
     parts: Vec<Part>,
@@ -108,9 +115,7 @@ impl Writer {
 
     fn members(&mut self, map: &Map<String, Value>, mut write: impl FnMut(&mut Self, &str, &Value)) {
         self.text.push(b'{');
-        // Type first, as `codec::pack` writes it.
-        let (kind, rest): (Vec<_>, Vec<_>) = map.iter().partition(|(key, _)| *key == "apiVersion" || *key == "kind");
-        for (place, (key, value)) in kind.into_iter().chain(rest).enumerate() {
+        for (place, (key, value)) in type_first(map).enumerate() {
             if place > 0 {
                 self.text.push(b',');
             }

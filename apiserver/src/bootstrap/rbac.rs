@@ -1,6 +1,6 @@
 //! The base's roles and bindings, compiled once for the process and shared by all tenants.
 
-use super::base::{key, objects};
+use super::base::{key, objects, type_first};
 use crate::authz::RBAC_GROUP;
 use crate::authz::layer::{Kind, Layer};
 use kplex_storage::Key;
@@ -63,7 +63,7 @@ impl Essence {
         let map = object.as_object().expect("bootstrap objects are objects");
         let (mut head, mut tail) = (b"{".to_vec(), b"}".to_vec());
         let mut after = false;
-        for (key, value) in map {
+        for (key, value) in type_first(map) {
             if key == "metadata" {
                 head.extend_from_slice(br#""metadata":{"#);
                 after = true;

@@ -91,7 +91,8 @@ async fn survives(store: Store, rounds: u64) {
         let wire = server.control_plane("crashed").wire().await;
         check(&wire, &known).await;
         let now = revision(&wire.get(PATH).await.json());
-        let told = known.values().filter_map(|known| known.acknowledged).map(|(_, revision)| revision).max().unwrap_or(0);
+        let told =
+            known.values().filter_map(|known| known.acknowledged).map(|(_, revision)| revision).max().unwrap_or(0);
         assert!(now >= told && now >= head, "revisions never go back: {now}, {told}, {head}");
         head = now;
     }
@@ -132,13 +133,17 @@ async fn a_namespace_deletion_goes_on_after_kill_9_in_a_tenant_that_nobody_touch
     assert!(!holds(&database, "configmaps/going/"), "its content went first");
     let wire = server.control_plane("untouched").wire().await;
     assert_eq!(wire.get("/api/v1/namespaces/going").await.code, 404);
-    assert_eq!(wire.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dgoing").await.json()["items"], json!([]));
+    assert_eq!(
+        wire.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dgoing").await.json()["items"],
+        json!([])
+    );
 }
 
 /// Whether a row of the state table has a key that contains a text.
 fn holds(database: &std::path::Path, text: &str) -> bool {
     let query = format!("SELECT count(*) FROM object WHERE instr(key, CAST('{text}' AS BLOB)) > 0");
-    let out = std::process::Command::new("sqlite3").arg("-readonly").arg(database).arg(query).output().expect("run sqlite3");
+    let out =
+        std::process::Command::new("sqlite3").arg("-readonly").arg(database).arg(query).output().expect("run sqlite3");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).trim() != "0"
 }

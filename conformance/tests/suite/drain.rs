@@ -28,7 +28,9 @@ async fn writes_in_flight_at_sigterm_are_answered_or_not_accepted() {
     let names: Vec<String> = (0..50).map(|number| format!("write-{number}")).collect();
     let writes = names.iter().map(|name| {
         let wire = wire.clone();
-        async move { wire.try_post(path, &json!({"metadata": {"name": name}})).await.map(|answer| (name.clone(), answer.code)) }
+        async move {
+            wire.try_post(path, &json!({"metadata": {"name": name}})).await.map(|answer| (name.clone(), answer.code))
+        }
     });
     let (answers, ()) = futures::join!(join_all(writes), async { server.signal_terminate() });
     assert!(server.wait().success(), "{}", server.log());

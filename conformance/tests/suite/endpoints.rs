@@ -54,7 +54,8 @@ fn a_control_plane_has_a_host_name_of_its_own() {
     let seen = text(&curl(&server, &authority_of_blue, &other, &credentials, "/api/v1/namespaces/default"));
     assert!(seen.contains("\n401 "), "{seen}");
     // A request for another control plane on this connection goes astray.
-    let args = [credentials.as_slice(), &["-H", &format!("Host: {other}")]].concat();
+    let header = format!("Host: {other}");
+    let args = [credentials.as_slice(), &["-H", &header]].concat();
     let seen = text(&curl(&server, &authority, &host, &args, "/api/v1/namespaces/default"));
     assert!(seen.contains("\n421 "), "{seen}");
 }
@@ -71,7 +72,8 @@ fn control_plane(server: &Server, name: &str) -> ControlPlane {
     );
     let host = format!("hub.{DOMAIN}");
     let post = [credentials.as_slice(), &["-H", "Content-Type: application/json", "-d", &body]].concat();
-    let made = text(&curl(server, &authority, &host, &post, "/apis/tenancy.kflex.kubestellar.org/v1alpha1/controlplanes"));
+    let made =
+        text(&curl(server, &authority, &host, &post, "/apis/tenancy.kflex.kubestellar.org/v1alpha1/controlplanes"));
     assert!(made.contains("\n201 "), "{made}");
     let path = format!("/api/v1/namespaces/{name}-system/secrets/admin-kubeconfig");
     let kubeconfig = kplex_conformance::wait_until("the Secret with the kubeconfig", || {
@@ -91,7 +93,9 @@ async fn both_versions_of_http_are_served_by_path() {
     let authority = extract(&plane, "certificate-authority-data");
     for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
         let mut command = Command::new("curl");
-        command.args(["-sS", flag, "-o", "/dev/null", "-w", "%{http_code} %{http_version}", "--cacert"]).arg(&authority);
+        command
+            .args(["-sS", flag, "-o", "/dev/null", "-w", "%{http_code} %{http_version}", "--cacert"])
+            .arg(&authority);
         command.arg("--cert").arg(&certificate).arg("--key").arg(&key);
         let out = command.arg(format!("{}/api/v1/namespaces", plane.url())).output().unwrap();
         assert_eq!(text(&out), format!("200 {version}"));

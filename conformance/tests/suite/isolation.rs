@@ -56,7 +56,8 @@ fn resource_routes(base: &str, resource: &Value) -> Vec<Route> {
     let (plural, subresource) = name.split_once('/').map_or((name, ""), |(plural, subresource)| (plural, subresource));
     let namespace = if resource["namespaced"] == true { "/namespaces/default" } else { "" };
     let collection = format!("{base}{namespace}/{plural}");
-    let object = format!("{collection}/thing{}", if subresource.is_empty() { String::new() } else { format!("/{subresource}") });
+    let object =
+        format!("{collection}/thing{}", if subresource.is_empty() { String::new() } else { format!("/{subresource}") });
     let verbs = resource["verbs"].as_array().expect("verbs").iter().filter_map(Value::as_str);
     let route = |verb: &str| {
         let (method, path, body) = match verb {
@@ -106,7 +107,8 @@ async fn token(plane: &ControlPlane) -> String {
 fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let varying = ["date", "audit-id"];
     let headers = answer.headers.iter().filter(|(name, _)| !varying.contains(&name.as_str()));
-    let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     (answer.code, headers.collect(), answer.text())
 }
 
@@ -139,7 +141,12 @@ async fn credentials_of_one_control_plane_mean_nothing_in_another() {
 async fn snapshot(plane: &ControlPlane) -> Vec<String> {
     let wire = plane.wire().await;
     let mut seen = Vec::new();
-    for path in ["/api/v1/namespaces", "/api/v1/secrets", "/api/v1/configmaps", "/apis/rbac.authorization.k8s.io/v1/clusterroles"] {
+    for path in [
+        "/api/v1/namespaces",
+        "/api/v1/secrets",
+        "/api/v1/configmaps",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    ] {
         for item in wire.get(path).await.json()["items"].as_array().expect("items") {
             seen.push(format!("{path} {} {}", item["metadata"]["name"], item["metadata"]["resourceVersion"]));
         }
@@ -155,7 +162,11 @@ async fn a_name_that_does_not_exist_answers_like_one_that_does() {
     let pairs = [
         ("certificate", mine.wire_to("iso-there").await, mine.wire_to("iso-none").await),
         ("anonymous", mine.anonymous_to("iso-there").await, mine.anonymous_to("iso-none").await),
-        ("token", mine.anonymous_to("iso-there").await.with_token("x.y.z"), mine.anonymous_to("iso-none").await.with_token("x.y.z")),
+        (
+            "token",
+            mine.anonymous_to("iso-there").await.with_token("x.y.z"),
+            mine.anonymous_to("iso-none").await.with_token("x.y.z"),
+        ),
     ];
     for (who, there, none) in &pairs {
         for route in &all {

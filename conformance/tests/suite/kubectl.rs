@@ -54,7 +54,10 @@ fn apply_creates_then_changes_then_leaves_alone_then_prunes_fields() {
     assert_eq!(again.matches("unchanged").count(), 3, "{again}");
     let changed = WEB.replace("image: nginx:1", "image: nginx:2").replace("data: {colour: red}", "data: {shade: dark}");
     let changed = plane.kubectl_with(&["apply", "-f", "-"], &changed);
-    assert!(changed.contains("deployment.apps/web configured") && changed.contains("service/web unchanged"), "{changed}");
+    assert!(
+        changed.contains("deployment.apps/web configured") && changed.contains("service/web unchanged"),
+        "{changed}"
+    );
     let settings = json(&plane, &["get", "configmap", "settings"]);
     assert_eq!(settings["data"], serde_json::json!({"shade": "dark"}));
     let web = json(&plane, &["get", "deployment", "web"]);
@@ -120,7 +123,13 @@ fn auth_can_i_knows_roles_and_impersonation() {
     let expected = r#"User "alice" cannot list resource "secrets" in API group "" in the namespace "default""#;
     assert!(forbidden.contains(expected), "{forbidden}");
     // Nobody hands out what they don't have.
-    plane.kubectl(&["create", "clusterrole", "role-writer", "--verb=create", "--resource=roles.rbac.authorization.k8s.io"]);
+    plane.kubectl(&[
+        "create",
+        "clusterrole",
+        "role-writer",
+        "--verb=create",
+        "--resource=roles.rbac.authorization.k8s.io",
+    ]);
     plane.kubectl(&["create", "clusterrolebinding", "bob-writes", "--clusterrole=role-writer", "--user=bob"]);
     let escalation = wait_until("the binding to count", || {
         let args = ["create", "role", "thief", "--verb=get", "--resource=secrets", "--as=bob"];
@@ -217,10 +226,21 @@ fn custom_resources_are_defaulted_pruned_validated_printed_and_explained() {
     let wrong = "apiVersion: example.com/v1\nkind: Engine\nmetadata: {name: bad}\nspec: {fuel: hope, cylinders: 0}\n";
     let wrong = plane.kubectl_fails(&["apply", "-f", "-"], wrong);
     assert!(wrong.contains(r#"spec.fuel: Unsupported value: "hope": supported values: "petrol", "diesel""#), "{wrong}");
-    assert!(wrong.contains("spec.cylinders: Invalid value: 0: spec.cylinders in body should be greater than or equal to 1"), "{wrong}");
+    assert!(
+        wrong.contains("spec.cylinders: Invalid value: 0: spec.cylinders in body should be greater than or equal to 1"),
+        "{wrong}"
+    );
     plane.kubectl(&["scale", "engine", "e", "--replicas=8"]);
     assert_eq!(json(&plane, &["get", "engine", "e"])["spec"]["cylinders"], 8);
-    plane.kubectl(&["patch", "engine", "e", "--subresource=status", "--type=merge", "-p", r#"{"status":{"cylinders":8}}"#]);
+    plane.kubectl(&[
+        "patch",
+        "engine",
+        "e",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        r#"{"status":{"cylinders":8}}"#,
+    ]);
     assert_eq!(json(&plane, &["get", "engine", "e"])["status"]["cylinders"], 8);
     assert!(plane.kubectl(&["explain", "engine.spec.fuel"]).contains("What it burns."));
     plane.kubectl(&["delete", "crd", "engines.example.com"]);

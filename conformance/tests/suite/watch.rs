@@ -156,7 +156,8 @@ async fn a_list_in_pages_is_of_one_revision() {
     }
     let expected: Vec<String> = (0..7).map(|number| format!("page-{number}")).collect();
     assert_eq!(names, expected);
-    let exact = wire.get(&format!("{PATH}?resourceVersion={at}&resourceVersionMatch=Exact&labelSelector=colour")).await.json();
+    let exact =
+        wire.get(&format!("{PATH}?resourceVersion={at}&resourceVersionMatch=Exact&labelSelector=colour")).await.json();
     assert_eq!(exact["items"].as_array().expect("items").len(), 7, "the past can be listed");
 }
 

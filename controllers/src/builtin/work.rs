@@ -40,11 +40,13 @@ pub(crate) enum Controller {
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
     EventExpiry,
+    /// Has credentials renewed. Key: the Secret's storage key.
+    Renewal,
 }
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -61,6 +63,7 @@ impl Controller {
         Self::Quota,
         Self::BaseObject,
         Self::EventExpiry,
+        Self::Renewal,
     ];
 
     /// Returns the name that due rows carry.
@@ -83,6 +86,7 @@ impl Controller {
             Self::Quota => "quota",
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
+            Self::Renewal => "renewal",
         }
     }
 

@@ -172,7 +172,11 @@ impl ControlPlane {
     #[must_use]
     pub fn condition(&self, type_: &str) -> String {
         let conditions = self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        conditions.iter().find(|condition| condition.type_ == type_).map(|condition| condition.status.clone()).unwrap_or_default()
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == type_)
+            .map(|condition| condition.status.clone())
+            .unwrap_or_default()
     }
 
     /// Whether the control plane answers.

@@ -26,7 +26,11 @@ pub(super) async fn apply(client: &Client) -> anyhow::Result<()> {
         let name = definition.name_any();
         let parameters = PatchParams::apply(MANAGER).force();
         api.patch(&name, &parameters, &Patch::Apply(&definition)).await.with_context(|| format!("apply {name}"))?;
-        let established = kube::runtime::wait::await_condition(api.clone(), &name, kube::runtime::wait::conditions::is_crd_established());
+        let established = kube::runtime::wait::await_condition(
+            api.clone(),
+            &name,
+            kube::runtime::wait::conditions::is_crd_established(),
+        );
         tokio::time::timeout(PATIENCE, established)
             .await
             .with_context(|| format!("{name} was not established in time"))?

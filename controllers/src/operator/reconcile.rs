@@ -36,11 +36,18 @@ impl Operator {
         let name = plane.name_any();
         let tenants = &self.controllers.shared.tenants;
         let scope = tenants.resolve(&name).await.context("look for the tenant")?;
-        let space = Api::<Namespace>::all(self.client.clone()).get_opt(&namespace(plane)).await.context("look for the namespace")?;
+        let space = Api::<Namespace>::all(self.client.clone())
+            .get_opt(&namespace(plane))
+            .await
+            .context("look for the namespace")?;
         let namespace_state = match &space {
             None => NamespaceState::Absent,
             Some(space) if space.metadata.deletion_timestamp.is_some() => NamespaceState::Terminating,
-            Some(space) if space.owner_references().iter().any(|owner| Some(&owner.uid) == plane.metadata.uid.as_ref()) => NamespaceState::Ours,
+            Some(space)
+                if space.owner_references().iter().any(|owner| Some(&owner.uid) == plane.metadata.uid.as_ref()) =>
+            {
+                NamespaceState::Ours
+            }
             Some(_) => NamespaceState::Foreign,
         };
         let mut current = namespace_state == NamespaceState::Ours;
@@ -77,7 +84,13 @@ impl Operator {
             Step::WriteSecrets => self.write_secrets(plane).await,
             Step::WriteStatus(status) => {
                 let patch = json!({"status": status});
-                self.planes().patch_status(&name, &PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }, &Patch::Merge(&patch)).await?;
+                self.planes()
+                    .patch_status(
+                        &name,
+                        &PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() },
+                        &Patch::Merge(&patch),
+                    )
+                    .await?;
                 Ok(())
             }
         }

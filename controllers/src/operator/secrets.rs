@@ -2,6 +2,7 @@
 
 use super::api::ControlPlane;
 use super::plan::namespace;
+use kplex_apiserver::due::RENEW_AT;
 use crate::Endpoint;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -11,15 +12,18 @@ use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 
-/// Annotation: when the certificates in a Secret want to be renewed, RFC 3339.
-pub(super) const RENEW_AT: &str = "kplex.kubestellar.org/renew-at";
 /// Annotation: uid of the tenant whose credentials these are.
 pub(super) const TENANT: &str = "kplex.kubestellar.org/tenant-uid";
 /// Names of the Secrets.
 pub(super) const NAMES: [&str; 3] = ["admin-kubeconfig", "k8s-certs", "cm-kubeconfig"];
 
 /// Makes the Secrets with fresh certificates.
-pub(super) fn make(plane: &ControlPlane, endpoint: &Endpoint, tenants: &Tenants, scope: &TenantScope) -> Result<Vec<Secret>, TenantsError> {
+pub(super) fn make(
+    plane: &ControlPlane,
+    endpoint: &Endpoint,
+    tenants: &Tenants,
+    scope: &TenantScope,
+) -> Result<Vec<Secret>, TenantsError> {
     let now = tenants.now();
     let keys = scope.keys();
     let off_cluster = keys.issue_admin(now)?;
@@ -29,7 +33,11 @@ pub(super) fn make(plane: &ControlPlane, endpoint: &Endpoint, tenants: &Tenants,
     let serving = keys.issue_serving(&serving, now)?;
     let kubelet_client = keys.authority().issue_client("kube-apiserver-kubelet-client", &["system:masters"], now)?;
     let front_proxy = keys.issue_front_proxy_client(now)?;
-    let renew_at = [&off_cluster, &in_cluster, &manager, &serving, &kubelet_client, &front_proxy].map(Leaf::renew_at).into_iter().min().unwrap_or(now);
+    let renew_at = [&off_cluster, &in_cluster, &manager, &serving, &kubelet_client, &front_proxy]
+        .map(Leaf::renew_at)
+        .into_iter()
+        .min()
+        .unwrap_or(now);
     let secret = |name: &str, data: BTreeMap<String, String>| wrap(plane, scope, name, data, renew_at);
     let admin = [
         ("kubeconfig", endpoint.kubeconfig(tenants, scope, &off_cluster)),
@@ -56,7 +64,13 @@ fn owned<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String>
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn wrap(plane: &ControlPlane, scope: &TenantScope, name: &str, data: BTreeMap<String, String>, renew_at: Timestamp) -> Secret {
+fn wrap(
+    plane: &ControlPlane,
+    scope: &TenantScope,
+    name: &str,
+    data: BTreeMap<String, String>,
+    renew_at: Timestamp,
+) -> Secret {
     let annotations = [(RENEW_AT.to_owned(), renew_at.to_string()), (TENANT.to_owned(), scope.uid().to_string())];
     Secret {
         metadata: ObjectMeta {

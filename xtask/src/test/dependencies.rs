@@ -54,7 +54,8 @@ fn unused() -> Result<Vec<String>> {
             collect(root.parent().context("a source lies in a directory")?, &mut sources)?;
         }
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
-            let called = dependency["rename"].as_str().or(dependency["name"].as_str()).context("a dependency has a name")?;
+            let called =
+                dependency["rename"].as_str().or(dependency["name"].as_str()).context("a dependency has a name")?;
             let excepted = UNNAMED.iter().any(|(package, dependency, _)| *package == name && *dependency == called);
             if !excepted && !names(&sources, &called.replace('-', "_")) {
                 faults.push(format!("crate {name} does not use its dependency {called}"));

@@ -115,7 +115,8 @@ async fn namespace(write: &Write<'_>, new: &Value) -> Result<(), Status> {
     let (policy, errors) = Policy::read(new);
     let (before, errors_before) = write.old.map_or_else(Default::default, Policy::read);
     let is_update = write.operation.verb == Verb::Update;
-    if !errors.is_empty() && !(is_update && errors == errors_before) {
+    let known_before = is_update && errors == errors_before;
+    if !errors.is_empty() && !known_before {
         return Err(write.served.invalid(name, &errors));
     }
     let (enforce, enforced) = (policy.enforce, before.enforce);

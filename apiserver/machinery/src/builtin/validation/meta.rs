@@ -316,3 +316,30 @@ pub(super) fn kube_finalizer(at: &At, errors: &mut FieldErrors) {
         at.invalid(errors, name, "name is neither a standard finalizer name nor is it fully qualified");
     }
 }
+
+/// Metadata of a template for objects that are not pods: labels and annotations only.
+pub(super) fn template_metadata(at: &At, errors: &mut FieldErrors) {
+    annotations(&at.get("annotations"), errors);
+    labels(&at.get("labels"), errors);
+    for name in [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ] {
+        let field = at.get(name);
+        if field.has() && !matches!(field.value(), Value::String(text) if text.is_empty()) {
+            let shown = if name == "uid" { "uID" } else { name };
+            at.get(shown).forbidden(errors, "cannot be set");
+        }
+    }
+}

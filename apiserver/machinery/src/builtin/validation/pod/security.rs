@@ -44,7 +44,7 @@ pub(super) fn pod(spec: &At, at: &At, rules: &PodRules, errors: &mut FieldErrors
     }
     let change = at.get("seLinuxChangePolicy");
     if change.has() {
-        change.one_of(errors, &["MountOption", "Recursive"]);
+        change.one_of(errors, &["Recursive"]);
     }
 }
 
