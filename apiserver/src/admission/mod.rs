@@ -11,6 +11,7 @@ pub mod quota;
 mod ingress_class;
 mod lifecycle;
 mod limit_ranger;
+mod node_restriction;
 mod node_taint;
 mod pod_security;
 mod priority;
@@ -78,6 +79,7 @@ pub async fn mutate(
     lifecycle::admit(call, served, operation, new).await?;
     limit_ranger::admit(&write, new).await?;
     service_account::admit(&write, new).await?;
+    node_restriction::check(&write, new).await?;
     node_taint::admit(&write, new);
     priority::admit(&write, new).await?;
     tolerations::admit(&write, new);
@@ -134,6 +136,9 @@ pub async fn validate(
 ) -> Result<(), Status> {
     let write = Write { call, served, operation, old };
     lifecycle::validate(call, served, operation, new)?;
+    if operation.verb == Verb::Delete {
+        return node_restriction::check(&write, new).await;
+    }
     limit_ranger::validate(&write, new).await?;
     service_account::validate(&write, new).await?;
     pod_security::validate(&write, new).await?;

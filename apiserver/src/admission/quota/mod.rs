@@ -95,6 +95,9 @@ fn record(write: &Write<'_>, quota: &(Entry, Value), used: &Amounts) -> Result<C
     Ok(Change { key: entry.key.clone(), expect: Expect::At(entry.revision), op: Op::Put { stamp, value } })
 }
 
+/// A quota as stored, and what would be used of it.
+type Charge<'q> = (&'q (Entry, Value), Amounts);
+
 /// A write, as quotas see it.
 struct Request<'a> {
     evaluator: &'a Evaluator,
@@ -105,11 +108,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     /// Returns what the quotas that are concerned would have used, or why the write must not be.
-    fn check<'q>(
-        &self,
-        quotas: &'q [(Entry, Value)],
-        now: jiff::Timestamp,
-    ) -> Result<Vec<(&'q (Entry, Value), Amounts)>, String> {
+    fn check<'q>(&self, quotas: &'q [(Entry, Value)], now: jiff::Timestamp) -> Result<Vec<Charge<'q>>, String> {
         let mut concerned = Vec::new();
         for quota in quotas {
             let hard = amounts(quota.1.pointer("/status/hard"));
