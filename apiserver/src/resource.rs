@@ -422,7 +422,11 @@ impl Served {
                 errors.extend(crd::validate_create(object));
                 errors
             }
-            _ => builtin::validation::validate_create(self.gvk(), object),
+            _ => {
+                let mut errors = self.metadata_errors(object);
+                errors.extend(builtin::validation::validate_create(self.gvk(), object));
+                errors
+            }
         }
     }
 
@@ -446,16 +450,26 @@ impl Served {
                 });
                 errors
             }
-            _ => match part {
-                Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
-                part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
-            },
+            _ => {
+                // The name is that of the old object: it is not judged again.
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+                errors.extend(match part {
+                    Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
+                    part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
+                });
+                errors
+            }
         }
     }
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        object_meta::validate_object_meta(&object["metadata"], scope, names::name_is_dns_subdomain, "metadata")
+        let rule = match &self.origin {
+            Origin::Custom(..) => names::name_is_dns_subdomain,
+            Origin::BuiltIn(..) => strategy::name_rule(self.gvk()).function(),
+        };
+        object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 
     fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
