@@ -453,6 +453,7 @@ impl Served {
                 errors
             }
             _ => {
+                // The name is that of the old object: it is not judged again.
                 let mut errors =
                     object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
@@ -466,11 +467,17 @@ impl Served {
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        let rule = match self.definition() {
-            None if !self.is_definition() => strategy::name_rule(self.gvk()).function(),
-            _ => names::name_is_dns_subdomain,
+        let rule = match &self.origin {
+            Origin::Custom(..) => names::name_is_dns_subdomain,
+            Origin::BuiltIn(..) => strategy::name_rule(self.gvk()).function(),
         };
         object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
+    }
+
+    fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
+        let mut errors = self.metadata_errors(object);
+        errors.extend(object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata"));
+        errors
     }
 
     fn is_definition(&self) -> bool {

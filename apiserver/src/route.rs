@@ -15,6 +15,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
+use http::Method;
+use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
@@ -31,8 +33,14 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     };
     let query = parts.uri.query().unwrap_or("").to_owned();
     let mut call = Call::new(scope, shared, user, info, query, parts.headers);
-    let outcome = dispatch(&mut call, body).await;
+    let outcome = if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(not_allowed()) };
     respond::respond(&call, outcome)
+}
+
+/// Methods that mean something here; any other would pass for a GET.
+fn is_served(method: &Method) -> bool {
+    use Method as M;
+    [M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS].contains(method)
 }
 
 /// What is not there at all answers as upstream's mux does.
@@ -40,11 +48,20 @@ fn page_not_found() -> Reply {
     Reply::Bytes(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"))
 }
 
+/// Upstream's groups answer for what is not in them; nobody answers for other groups.
+fn not_served(path: &ResourcePath) -> Result<Reply, Status> {
+    let group = Api::builtin().group(&path.group);
+    if group.is_some_and(|group| group.versions.contains(&path.version)) {
+        return Err(Status::no_such_path());
+    }
+    Ok(page_not_found())
+}
+
 async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     let Some(path) = call.info.resource.clone() else {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
-    let Some(served) = catalog::find(call, &path).await? else { return Ok(page_not_found()) };
+    let Some(served) = catalog::find(call, &path).await? else { return not_served(&path) };
     let offer = Offer {
         protobuf: !served.is_custom(),
         transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
