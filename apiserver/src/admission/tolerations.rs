@@ -91,7 +91,6 @@ mod tests {
 
     #[test]
     fn merging_drops_what_is_included() {
-        use std::slice::from_ref;
         let narrow = json!({"key": "a", "operator": "Equal", "value": "1", "effect": "NoSchedule"});
         let wide = json!({"key": "a", "operator": "Exists"});
         let both = [narrow, wide];

@@ -106,9 +106,6 @@ struct Request<'a> {
     enforce: bool,
 }
 
-/// A quota, and what it would have used.
-type Charge<'q> = (&'q (Entry, Value), Amounts);
-
 impl Request<'_> {
     /// Returns what the quotas that are concerned would have used, or why the write must not be.
     fn check<'q>(&self, quotas: &'q [(Entry, Value)], now: jiff::Timestamp) -> Result<Vec<Charge<'q>>, String> {
