@@ -11,7 +11,7 @@ mod queue;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -89,6 +89,8 @@ pub(crate) struct Lane {
     fenced: AtomicBool,
     /// The task has ended.
     ended: AtomicBool,
+    /// Last batch whose events were dropped since the store was opened.
+    dropped: AtomicU64,
     pub(crate) feed: Mutex<Feed>,
 }
 
@@ -96,7 +98,15 @@ impl Lane {
     pub(crate) fn new(number: u16, sequence: u64, consumers: Vec<(String, u64)>) -> Lane {
         let queue = Mutex::new(Queue::new(consumers));
         let feed = Mutex::new(Feed::starting_at(sequence));
-        Lane { number, queue, wake: Notify::new(), fenced: AtomicBool::new(false), ended: AtomicBool::new(false), feed }
+        Lane {
+            number,
+            queue,
+            wake: Notify::new(),
+            fenced: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            feed,
+        }
     }
 
     /// Queues a unit of work behind the others of its tenant.
@@ -120,6 +130,16 @@ impl Lane {
             return Err(StorageError::Unavailable("the store is closed".to_owned()));
         }
         Ok(())
+    }
+
+    /// Returns the last batch whose events were dropped since the store was opened.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the events up to a batch are about to be dropped.
+    pub(crate) fn dropping(&self, sequence: u64) {
+        self.dropped.fetch_max(sequence, Ordering::SeqCst);
     }
 
     /// Serves nothing any more.

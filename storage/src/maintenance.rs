@@ -91,6 +91,8 @@ impl Runner {
                 self.raise_floor(*tenant, *floor);
             }
         }
+        // Before they go: a tail that is reading them looks at this afterwards.
+        self.lane.dropping(slice.last_sequence);
         let mut batch = self.next_batch();
         batch.slices.push(SliceChange::Drop(slice.slice));
         if !behind.is_empty() {
