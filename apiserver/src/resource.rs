@@ -387,22 +387,28 @@ impl Served {
     /// The body is of another kind than the path.
     #[must_use]
     pub fn wrong_type(&self, api_version: &str, kind: &str) -> Status {
-        Status::bad_request(decode::cannot_be_handled(kind, &self.version, &self.kind, &self.type_error(api_version, kind)))
+        Status::bad_request(decode::cannot_be_handled(
+            kind,
+            &self.version,
+            &self.kind,
+            &self.type_error(api_version, kind),
+        ))
     }
 
     /// Why an object of another type is none of this one.
     #[must_use]
     pub fn type_error(&self, api_version: &str, kind: &str) -> String {
         let version = api::GroupVersion::parse(api_version);
-        let known = Api::builtin()
-            .resources
-            .iter()
-            .any(|resource| resource.kind == kind && resource.group == version.group && resource.version == version.version);
+        let known = Api::builtin().resources.iter().any(|resource| {
+            resource.kind == kind && resource.group == version.group && resource.version == version.version
+        });
         if known {
             let package = self.group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
             return format!("converting ({}.{kind}) to ({package}.{}): unknown conversion", version.version, self.kind);
         }
-        format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"")
+        format!(
+            "no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\""
+        )
     }
 
     /// What the server changes in a new object; returns warnings.
@@ -488,8 +494,9 @@ impl Served {
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        let rule =
-            self.strategy().map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
+        let rule = self
+            .strategy()
+            .map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
         object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 

@@ -62,7 +62,8 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
     let Some(served) = catalog::find(call, &path).await? else {
-        let known = catalog::builtin().values().any(|served| served.group == path.group && served.version == path.version);
+        let known =
+            catalog::builtin().values().any(|served| served.group == path.group && served.version == path.version);
         return if known { Err(Status::no_such_path()) } else { Ok(page_not_found()) };
     };
     let offer = Offer {

@@ -87,10 +87,10 @@ impl Essence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec;
     use crate::authn::user::User;
     use crate::authz::attributes::{Attributes, ResourceTarget, Target};
     use crate::authz::policy::Policy;
+    use crate::codec;
     use serde_json::json;
 
     fn may(user: &User, verb: &str, target: Target<'_>) -> (bool, String) {

@@ -65,7 +65,10 @@ fn not_decoded(served: &Served, error: &str) -> Status {
 fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
     let (api_version, kind) = decode::type_meta(value)
         .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
-    let given = (if api_version.is_empty() { &*served.api_version } else { api_version }, if kind.is_empty() { &*served.kind } else { kind });
+    let given = (
+        if api_version.is_empty() { &*served.api_version } else { api_version },
+        if kind.is_empty() { &*served.kind } else { kind },
+    );
     if given != (&*served.api_version, &*served.kind) {
         if served.is_custom() && given.0 != served.api_version {
             return Err(Status::bad_request(format!(

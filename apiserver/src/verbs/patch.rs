@@ -258,7 +258,10 @@ fn configuration(
         return Err(Status::bad_request(why));
     }
     if api_version != served.api_version {
-        let why = format!("Incorrect version specified in apply patch. Specified patch version: {api_version}, expected: {}", served.api_version);
+        let why = format!(
+            "Incorrect version specified in apply patch. Specified patch version: {api_version}, expected: {}",
+            served.api_version
+        );
         return Err(Status::bad_request(why));
     }
     if codec::metadata(&config)
