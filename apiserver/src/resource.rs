@@ -357,7 +357,10 @@ impl Served {
     /// What is wrong with the values.
     pub fn reshape(&self, object: &mut Value) -> Result<Vec<String>, String> {
         match self.definition() {
-            Some(version) => version.coerce(object).map_err(|error| error.to_string()),
+            Some(version) => {
+                let paths = version.coerce(object)?;
+                Ok(paths.iter().map(|path| format!("unknown field {}", go_quote(path))).collect())
+            }
             None => decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string()),
         }
     }

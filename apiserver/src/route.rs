@@ -62,11 +62,7 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     let Some(path) = call.info.resource.clone() else {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
-    let Some(served) = catalog::find(call, &path).await? else {
-        let known =
-            catalog::builtin().values().any(|served| served.group == path.group && served.version == path.version);
-        return if known { Err(Status::no_such_path()) } else { Ok(page_not_found()) };
-    };
+    let Some(served) = catalog::find(call, &path).await? else { return not_served(&path) };
     let offer = Offer {
         protobuf: !served.is_custom(),
         transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
