@@ -56,10 +56,16 @@ fn wanted(served: &Served, object: Option<&Value>) -> Vec<Due> {
 #[must_use]
 pub fn rows(key: &Key, object: &Value) -> Vec<Due> {
     let mut rows = Vec::new();
-    let mut add = |kind: &str, minute: u64, key: &[u8]| rows.push(Due { minute, kind: kind.to_owned(), key: key.to_vec() });
+    let mut add =
+        |kind: &str, minute: u64, key: &[u8]| rows.push(Due { minute, kind: kind.to_owned(), key: key.to_vec() });
     let (name, whole) = (key.name().as_bytes(), key.as_bytes());
     let deleting = !codec::meta_str(object, "deletionTimestamp").is_empty();
-    let held_by = |finalizer: &str| object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|list| list.iter().any(|held| held == finalizer));
+    let held_by = |finalizer: &str| {
+        object
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array)
+            .is_some_and(|list| list.iter().any(|held| held == finalizer))
+    };
     match (key.group(), key.resource()) {
         ("", "namespaces") if deleting => add(NAMESPACE, 0, name),
         ("apiextensions.k8s.io", "customresourcedefinitions") if deleting => add(DEFINITION, 0, name),
@@ -69,7 +75,8 @@ pub fn rows(key: &Key, object: &Value) -> Vec<Due> {
             if let Some(end) = token_end(object) {
                 add(BOOTSTRAP_TOKEN, minute(end), name);
             }
-            if let Some(time) = object["metadata"]["annotations"][RENEW_AT].as_str().and_then(|text| text.parse().ok()) {
+            if let Some(time) = object["metadata"]["annotations"][RENEW_AT].as_str().and_then(|text| text.parse().ok())
+            {
                 add(RENEWAL, minute(time), whole);
             }
         }
@@ -112,7 +119,8 @@ fn created(object: &Value) -> Timestamp {
 /// Returns when an event has had its time: a while after it was last written.
 #[must_use]
 pub fn event_end(event: &Value) -> Timestamp {
-    let writes = event["metadata"]["managedFields"].as_array().into_iter().flatten().filter_map(|entry| time(&entry["time"]));
+    let writes =
+        event["metadata"]["managedFields"].as_array().into_iter().flatten().filter_map(|entry| time(&entry["time"]));
     writes.chain([created(event)]).max().unwrap_or(Timestamp::UNIX_EPOCH) + EVENT_LIFE
 }
 
@@ -178,7 +186,8 @@ mod tests {
     fn certificate_requests_end_an_hour_after_they_are_settled_or_a_day_after_they_are_made() {
         let mut object = json!({"metadata": {"creationTimestamp": "1970-01-01T00:00:00Z"}});
         assert_eq!(minute(request_end(&object)), 24 * 60);
-        let condition = |kind: &str| json!([{"type": kind, "status": "True", "lastUpdateTime": "1970-01-01T02:00:00Z"}]);
+        let condition =
+            |kind: &str| json!([{"type": kind, "status": "True", "lastUpdateTime": "1970-01-01T02:00:00Z"}]);
         object["status"] = json!({"conditions": condition("Approved")});
         assert_eq!(minute(request_end(&object)), 26 * 60);
         object["status"]["certificate"] = json!("eA==");

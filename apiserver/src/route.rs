@@ -15,6 +15,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
+use http::Method;
+use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
@@ -31,8 +33,14 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     };
     let query = parts.uri.query().unwrap_or("").to_owned();
     let mut call = Call::new(scope, shared, user, info, query, parts.headers);
-    let outcome = dispatch(&mut call, body).await;
+    let outcome = if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(not_allowed()) };
     respond::respond(&call, outcome)
+}
+
+/// Methods that mean something here; any other would pass for a GET.
+fn is_served(method: &Method) -> bool {
+    use Method as M;
+    [M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS].contains(method)
 }
 
 /// What is not there at all answers as upstream's mux does.
@@ -40,15 +48,32 @@ fn page_not_found() -> Reply {
     Reply::Bytes(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"))
 }
 
+/// Upstream's groups answer for what is not in them; nobody answers for other groups.
+fn not_served(path: &ResourcePath) -> Result<Reply, Status> {
+    let group = Api::builtin().group(&path.group);
+    if group.is_some_and(|group| group.versions.contains(&path.version)) {
+        return Err(Status::no_such_path());
+    }
+    Ok(page_not_found())
+}
+
 async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     let Some(path) = call.info.resource.clone() else {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
-    let Some(served) = catalog::find(call, &path).await? else { return Ok(page_not_found()) };
+    let Some(served) = catalog::find(call, &path).await? else {
+        let known =
+            catalog::builtin().values().any(|served| served.group == path.group && served.version == path.version);
+        return if known { Err(Status::no_such_path()) } else { Ok(page_not_found()) };
+    };
     let offer = Offer {
         protobuf: !served.is_custom(),
         transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
     };
+    if !served.is_custom() {
+        let streams = path.name.is_none() && call.info.verb.is_read_only() && served.is_stored();
+        negotiate::check_routes(&call.headers, streams)?;
+    }
     call.accepted = negotiate::accept(&call.headers, offer)?;
     check_scope(&served, &path, call.info.verb)?;
     if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
@@ -56,7 +81,7 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
         return subresources::dispatch(call, &served, &path, &bytes).await;
     }
     if path.subresource == "status" && !served.has_status() {
-        return Ok(page_not_found());
+        return Err(Status::no_such_path());
     }
     if let Some(warning) = served.deprecation_warning() {
         call.warn(warning);
@@ -80,7 +105,7 @@ async fn write(
 ) -> Result<Reply, Status> {
     let part = if path.subresource == "status" { Subresource::Status } else { Subresource::Main };
     if !served.has_verb(verb.as_str()) {
-        return Err(not_allowed());
+        return Err(Status::no_such_method());
     }
     let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
     match (verb, name) {
@@ -91,12 +116,8 @@ async fn write(
         (Verb::DeleteCollection, None) if part == Subresource::Main => {
             delete_collection::delete_collection(call, served, &bytes).await
         }
-        _ => Err(not_allowed()),
+        _ => Err(Status::no_such_method()),
     }
-}
-
-fn not_allowed() -> Status {
-    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 
 /// A cluster-scoped resource has no namespace in its path; a namespaced object needs one.

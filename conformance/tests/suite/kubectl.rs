@@ -66,7 +66,10 @@ fn apply_creates_then_changes_then_leaves_alone_then_prunes_fields() {
     let service = json(&plane, &["get", "service", "web"]);
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 80);
     plane.kubectl_with(&["delete", "-f", "-"], WEB);
-    assert_eq!(plane.kubectl(&["get", "deployments,services/web", "--ignore-not-found"]).trim(), "");
+    assert_eq!(
+        plane.kubectl(&["get", "deployment/web", "service/web", "configmap/settings", "--ignore-not-found"]).trim(),
+        ""
+    );
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use super::api::ControlPlane;
 use super::plan::namespace;
-use kplex_apiserver::due::RENEW_AT;
 use crate::Endpoint;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use kplex_apiserver::due::RENEW_AT;
 use kplex_tenants::{Leaf, TenantScope, Tenants, TenantsError};
 use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt};
