@@ -33,7 +33,8 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     };
     let query = parts.uri.query().unwrap_or("").to_owned();
     let mut call = Call::new(scope, shared, user, info, query, parts.headers);
-    let outcome = if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(not_allowed()) };
+    let outcome =
+        if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(Status::no_such_method()) };
     respond::respond(&call, outcome)
 }
 
