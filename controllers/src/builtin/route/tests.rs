@@ -41,25 +41,25 @@ fn namespaces_are_kept_up_and_emptied() {
     assert_eq!(works(&key, None, active.clone(), &waiting), ["default-account a", "root-certificate a"]);
     let deleted = object(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
     assert_eq!(works(&key, active, deleted.clone(), &waiting), ["namespace a"]);
-    let content = Key::new("", "configmaps", Some("a"), "b");
+    let content = Key::new("", "secrets", Some("a"), "b");
     let departed = works(&content, object(json!({})), None, &waiting);
-    assert_eq!(departed, ["owner-gone u//configmaps/a/b", "namespace a"], "what goes brings the namespace back");
+    assert_eq!(departed, ["owner-gone u//secrets/a/b", "namespace a"], "what goes brings the namespace back");
     assert_eq!(works(&key, deleted, None, &waiting), ["owner-gone u//namespaces/a", "base-object /namespaces/a"]);
     assert!(waiting.is_idle(TENANT));
 }
 
 #[test]
 fn owners_and_dependents_are_looked_at_when_they_change() {
-    let (owner, dependent) = (Key::new("", "configmaps", Some("a"), "o"), Key::new("", "pods", Some("a"), "d"));
+    let (owner, dependent) = (Key::new("", "secrets", Some("a"), "o"), Key::new("", "pods", Some("a"), "d"));
     let waiting = Waiting::default();
     let owned = object(json!({"uid": "d", "ownerReferences": [{"uid": "u"}]}));
     assert_eq!(works(&dependent, None, owned.clone(), &waiting), ["collect /pods/a/d"]);
     assert!(works(&dependent, owned.clone(), owned.clone(), &waiting).is_empty(), "nothing changed");
     let waits = object(json!({"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}));
-    assert_eq!(works(&owner, object(json!({})), waits.clone(), &waiting), ["collect /configmaps/a/o"]);
+    assert_eq!(works(&owner, object(json!({})), waits.clone(), &waiting), ["collect /secrets/a/o"]);
     let gone = works(&dependent, owned, None, &waiting);
-    assert_eq!(gone, ["owner-gone d//pods/a/d", "collect /configmaps/a/o"]);
-    assert_eq!(works(&owner, waits, None, &waiting), ["owner-gone u//configmaps/a/o"]);
+    assert_eq!(gone, ["owner-gone d//pods/a/d", "collect /secrets/a/o"]);
+    assert_eq!(works(&owner, waits, None, &waiting), ["owner-gone u//secrets/a/o"]);
     assert!(waiting.is_idle(TENANT));
 }
 
