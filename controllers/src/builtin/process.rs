@@ -163,6 +163,15 @@ impl Tenant {
         Ok(entry.as_ref().map(codec::parse).transpose()?)
     }
 
+    /// Reads an object in its served version, with `resourceVersion`.
+    ///
+    /// # Errors
+    /// When the store fails or the object can't be read.
+    pub(crate) async fn load(&self, served: &Served, key: &Key) -> Result<Option<Value>, Failure> {
+        let (entry, _) = self.scope.log().get(key).await?;
+        Ok(entry.as_ref().map(|entry| codec::load(served, entry)).transpose()?)
+    }
+
     /// Reads all objects under a prefix, in their stored versions.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::resources;
 use super::work::{Controller, Work};
 use kplex_apiserver::due;
 use kplex_storage::{Key, Prefix};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Gives an object its finalizer, or takes it away when the object is deleted and not in use.
 ///
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
     let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
     let Some(finalizer) = due::protection(&key) else { return Ok(Settled) };
-    let Some(object) = tenant.read(&key).await? else { return Ok(Settled) };
+    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Settled) };
+    let Some(mut object) = tenant.load(&served, &key).await? else { return Ok(Settled) };
     let mut finalizers: Vec<Value> = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
     let held = finalizers.iter().any(|other| other == finalizer);
     let deleting = !object["metadata"]["deletionTimestamp"].is_null();
@@ -30,15 +31,20 @@ pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Fai
             finalizers.retain(|other| other != finalizer);
         }
     }
-    let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Settled) };
-    let metadata = &object["metadata"];
-    let patch = json!({"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}});
+    object["metadata"]["finalizers"] = Value::Array(finalizers);
     let account = match key.resource() {
         "persistentvolumes" => "pv-protection-controller",
         "persistentvolumeclaims" => "pvc-protection-controller",
         _ => "volumeattributesclass-protection-controller",
     };
-    tenant.client(account).merge(&resources::object(&served, key.namespace(), key.name()), &patch).await?;
+    // Their roles allow them to update, not to patch.
+    let path = resources::object(&served, key.namespace(), key.name());
+    match tenant.client(account).update(&path, &object).await {
+        Err(error) if error.code() == 404 => {}
+        outcome => {
+            outcome?;
+        }
+    }
     Ok(Settled)
 }
 
@@ -89,6 +95,7 @@ fn uses_class(user: &Value, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_claim_is_used_by_pods_that_have_a_node() {

@@ -177,7 +177,6 @@ impl Works {
                     Some(_) => self.works.push(work),
                 }
             }
-            ("", "resourcequotas") => self.add(Controller::Quota, namespace),
             _ => {}
         }
     }
@@ -244,3 +243,6 @@ impl Works {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,6 @@ pub(crate) enum Controller {
     BootstrapToken,
     /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
     Protection,
-    /// Counts what a namespace uses. Key: the namespace.
-    Quota,
     /// Restores base objects that upstream would restore. Key: the object's storage key.
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
@@ -46,7 +44,7 @@ pub(crate) enum Controller {
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -60,7 +58,6 @@ impl Controller {
         Self::BootstrapSigner,
         Self::BootstrapToken,
         Self::Protection,
-        Self::Quota,
         Self::BaseObject,
         Self::EventExpiry,
         Self::Renewal,
@@ -83,7 +80,6 @@ impl Controller {
             Self::BootstrapSigner => "bootstrap-signer",
             Self::BootstrapToken => "bootstrap-token",
             Self::Protection => "protection",
-            Self::Quota => "quota",
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",

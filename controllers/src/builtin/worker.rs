@@ -103,7 +103,6 @@ async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Settled, Failure> {
         Controller::BootstrapSigner => bootstrap::sign(tenant).await,
         Controller::BootstrapToken => bootstrap::clean(tenant, key).await,
         Controller::Protection => protection::reconcile(tenant, key).await,
-        Controller::Quota => Ok(Settled),
         Controller::BaseObject => base_object::reconcile(tenant, key).await,
         Controller::EventExpiry => event_expiry::reconcile(tenant, key).await,
         Controller::Renewal => renewal::reconcile(tenant, key).await,

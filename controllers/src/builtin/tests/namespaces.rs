@@ -126,7 +126,7 @@ async fn system_namespaces_and_flow_control_come_back() {
     server.delete(lease, "Background").await;
     server.until(lease, |object| object["metadata"]["uid"] != first["metadata"]["uid"]).await;
     server.until_there("/api/v1/namespaces/kube-node-lease/serviceaccounts/default").await;
-    let schema = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/catch-all";
+    let schema = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/global-default";
     let spec = server.until_there(schema).await["spec"].clone();
     server.merge(schema, json!({"spec": {"matchingPrecedence": 9000}})).await;
     server.until(schema, |object| object["spec"] == spec).await;
