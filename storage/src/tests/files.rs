@@ -189,3 +189,23 @@ fn futures_can_be_spawned() {
     shared::<crate::Cursor>();
     shared::<SqliteEngine>();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_is_checkpointed_while_it_is_written() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    let value = "x".repeat(200_000);
+    for round in 0..300 {
+        write(&log, pod(&format!("p{}", round % 20)), &format!("{round}{value}")).await;
+    }
+    let size = std::fs::metadata(place.directory().join("kplex.db-wal")).unwrap().len();
+    // 60 MB were written, and as much again of pages around them.
+    assert!(size < 40 << 20, "{size}");
+    let connection = database(&place);
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(pragma("page_size"), 8192);
+    drop(log);
+    store.shutdown().await;
+    assert!(!place.directory().join("kplex.db-wal").exists(), "a closed store is one file");
+}
