@@ -23,11 +23,18 @@ const JSON: &str = "application/json";
 /// # Errors
 /// 406 for a form that is not offered, 503 when the definitions can't be read.
 pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
-    if !matches!(call.info.verb, Verb::Get | Verb::Head) {
-        return Ok(None);
-    }
     let path = call.info.path.trim_end_matches('/');
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if !matches!(call.info.verb, Verb::Get | Verb::Head) {
+        let mut known = catalog::builtin().values();
+        let served = match segments.as_slice() {
+            ["api", version] => *version == "v1",
+            ["apis", group] => known.any(|served| served.group == *group),
+            ["apis", group, version] => known.any(|served| served.group == *group && served.version == *version),
+            _ => false,
+        };
+        return if served { Err(Status::no_such_method()) } else { Ok(None) };
+    }
     match segments.as_slice() {
         ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] => discover(call, &segments).await,
         ["openapi", "v2"] => openapi::v2(call).await.map(Some),

@@ -383,11 +383,12 @@ pub fn bookmark(
     initial_end: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), Status> {
-    let mut metadata = json!({"resourceVersion": revision.get().to_string(), "creationTimestamp": null});
+    let mut metadata = json!({"resourceVersion": revision.get().to_string()});
     if initial_end {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }
-    let value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
+    let mut value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
+    served.complete(&mut value);
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
         let mut table = served.table(

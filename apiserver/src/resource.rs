@@ -12,7 +12,7 @@ use kplex_machinery::builtin::{self, Gvk, defaults, fields};
 use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
-use kplex_machinery::field_error::{FieldError, FieldErrors, go_quote};
+use kplex_machinery::field_error::{FieldError, FieldErrors};
 use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
@@ -343,19 +343,30 @@ impl Served {
     /// # Errors
     /// 400 for values of the wrong type.
     pub fn conform(&self, object: &mut Value) -> Result<Vec<String>, Status> {
-        match self.definition() {
-            Some(version) => {
-                let paths = version.coerce(object).map_err(Status::bad_request)?;
-                Ok(paths.iter().map(|path| format!("unknown field {}", go_quote(path))).collect())
+        self.reshape(object).map_err(|error| {
+            if self.is_custom() {
+                return Status::bad_request(error);
             }
-            None => decode::conform(self.schema(), self.node, object).map_err(|error| {
-                Status::bad_request(decode::cannot_be_handled(
-                    &self.kind,
-                    &self.version,
-                    &self.kind,
-                    &error.to_string(),
-                ))
-            }),
+            Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &error))
+        })
+    }
+
+    /// As [`Served::conform`], with the bare error.
+    ///
+    /// # Errors
+    /// What is wrong with the values.
+    pub fn reshape(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        match self.definition() {
+            Some(version) => version.coerce(object).map_err(|error| error.to_string()),
+            None => decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Writes the fields that upstream's types always show, after the server has changed an object.
+    pub fn complete(&self, object: &mut Value) {
+        if !self.is_custom() && !self.is_definition() {
+            let outcome = decode::conform(self.schema(), self.node, object);
+            debug_assert!(outcome.is_ok(), "a prepared object has the shape of its type: {outcome:?}");
         }
     }
 
@@ -375,11 +386,29 @@ impl Served {
 
     /// The body is of another kind than the path.
     #[must_use]
-    pub fn wrong_kind(&self, kind: &str) -> Status {
-        Status::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {}: the kind in the data does not match the kind of the path",
-            self.version, self.kind
+    pub fn wrong_type(&self, api_version: &str, kind: &str) -> Status {
+        Status::bad_request(decode::cannot_be_handled(
+            kind,
+            &self.version,
+            &self.kind,
+            &self.type_error(api_version, kind),
         ))
+    }
+
+    /// Why an object of another type is none of this one.
+    #[must_use]
+    pub fn type_error(&self, api_version: &str, kind: &str) -> String {
+        let version = api::GroupVersion::parse(api_version);
+        let known = Api::builtin().resources.iter().any(|resource| {
+            resource.kind == kind && resource.group == version.group && resource.version == version.version
+        });
+        if known {
+            let package = self.group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
+            return format!("converting ({}.{kind}) to ({package}.{}): unknown conversion", version.version, self.kind);
+        }
+        format!(
+            "no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\""
+        )
     }
 
     /// What the server changes in a new object; returns warnings.
@@ -435,7 +464,8 @@ impl Served {
     pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
         match (&self.origin, self.definition()) {
             (Origin::Custom(..), Some(version)) => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => version.validate_status_update(object, old),
                     _ => version.validate_update(object, old),
@@ -443,7 +473,8 @@ impl Served {
                 errors
             }
             _ if self.is_definition() => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => crd::validate_status_update(object),
                     _ => crd::validate_update(object, old),
@@ -451,9 +482,7 @@ impl Served {
                 errors
             }
             _ => {
-                // The name is that of the old object: it is not judged again.
-                let mut errors =
-                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+                let mut errors = self.metadata_update_errors(object, old);
                 errors.extend(match part {
                     Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
                     part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
@@ -465,16 +494,17 @@ impl Served {
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
         let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
-        let rule = match &self.origin {
-            Origin::Custom(..) => names::name_is_dns_subdomain,
-            Origin::BuiltIn(..) => strategy::name_rule(self.gvk()).function(),
-        };
+        let rule = self
+            .strategy()
+            .map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
         object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 
     fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
-        let mut errors = self.metadata_errors(object);
-        errors.extend(object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata"));
+        let mut errors = object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+        if self.is_custom() {
+            errors.extend(self.metadata_errors(object));
+        }
         errors
     }
 
@@ -593,6 +623,12 @@ impl Served {
         let grace = field("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
         let finalizers = field("finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
         going && grace == 0 && !finalizers && !self.holds(object)
+    }
+
+    /// Whether a deleted object that stays tells its grace period; those with a deletion of their own don't.
+    #[must_use]
+    pub fn tells_grace_period(&self) -> bool {
+        !self.is_namespace() && !self.is_definition()
     }
 
     /// What a deletion changes in an object that stays for a while.

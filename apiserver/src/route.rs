@@ -33,7 +33,8 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     };
     let query = parts.uri.query().unwrap_or("").to_owned();
     let mut call = Call::new(scope, shared, user, info, query, parts.headers);
-    let outcome = if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(not_allowed()) };
+    let outcome =
+        if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(Status::no_such_method()) };
     respond::respond(&call, outcome)
 }
 
@@ -61,11 +62,19 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     let Some(path) = call.info.resource.clone() else {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
-    let Some(served) = catalog::find(call, &path).await? else { return not_served(&path) };
+    let Some(served) = catalog::find(call, &path).await? else {
+        let known =
+            catalog::builtin().values().any(|served| served.group == path.group && served.version == path.version);
+        return if known { Err(Status::no_such_path()) } else { Ok(page_not_found()) };
+    };
     let offer = Offer {
         protobuf: !served.is_custom(),
         transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
     };
+    if !served.is_custom() {
+        let streams = path.name.is_none() && call.info.verb.is_read_only() && served.is_stored();
+        negotiate::check_routes(&call.headers, streams)?;
+    }
     call.accepted = negotiate::accept(&call.headers, offer)?;
     check_scope(&served, &path, call.info.verb)?;
     if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
@@ -73,7 +82,7 @@ async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
         return subresources::dispatch(call, &served, &path, &bytes).await;
     }
     if path.subresource == "status" && !served.has_status() {
-        return Ok(page_not_found());
+        return Err(Status::no_such_path());
     }
     if let Some(warning) = served.deprecation_warning() {
         call.warn(warning);
@@ -97,7 +106,7 @@ async fn write(
 ) -> Result<Reply, Status> {
     let part = if path.subresource == "status" { Subresource::Status } else { Subresource::Main };
     if !served.has_verb(verb.as_str()) {
-        return Err(not_allowed());
+        return Err(Status::no_such_method());
     }
     let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
     match (verb, name) {
@@ -108,12 +117,8 @@ async fn write(
         (Verb::DeleteCollection, None) if part == Subresource::Main => {
             delete_collection::delete_collection(call, served, &bytes).await
         }
-        _ => Err(not_allowed()),
+        _ => Err(Status::no_such_method()),
     }
-}
-
-fn not_allowed() -> Status {
-    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 
 /// A cluster-scoped resource has no namespace in its path; a namespaced object needs one.

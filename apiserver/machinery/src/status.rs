@@ -55,6 +55,8 @@ pub struct Status {
     pub retry_after_seconds: u32,
     /// `metadata.continue`, for expired lists that can go on inconsistently.
     pub continue_token: String,
+    /// `details` are written even when they are empty, as for answers that upstream's routes give.
+    pub bare_details: bool,
 }
 
 impl Status {
@@ -81,6 +83,26 @@ impl Status {
     #[must_use]
     pub fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// 405 for a method that a path does not have.
+    #[must_use]
+    pub fn no_such_method() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self { bare_details: true, ..Self::new(405, "MethodNotAllowed", message) }
+    }
+
+    /// 406 of a route, with the media types that it can answer in.
+    #[must_use]
+    pub fn no_representation(available: &[&str]) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", available.join(", "));
+        Self { bare_details: true, ..Self::new(406, "NotAcceptable", message) }
+    }
+
+    /// 500 with just these words, as upstream answers for errors that are none of its API's.
+    #[must_use]
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
     }
 
     /// 409 `configmaps "a" already exists`.
@@ -221,7 +243,7 @@ impl Status {
     /// 504 for a resourceVersion that lies in the future.
     #[must_use]
     pub fn revision_too_large(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut status = Self::timeout(message, 1);
         status.causes = vec![Cause {
             reason: "ResourceVersionTooLarge".to_owned(),
@@ -269,7 +291,8 @@ impl Status {
         if !self.reason.is_empty() {
             map.insert("reason".to_owned(), Value::from(self.reason.as_str()));
         }
-        let keep_details = !details.is_empty()
+        let keep_details = self.bare_details
+            || !details.is_empty()
             || matches!(self.reason.as_str(), "NotFound" | "AlreadyExists" | "Forbidden" | "Conflict" | "Invalid");
         if keep_details {
             map.insert("details".to_owned(), Value::Object(details));

@@ -103,6 +103,24 @@ pub fn accept(headers: &HeaderMap, offer: Offer) -> Result<Accepted, Status> {
         .ok_or_else(|| Status::not_acceptable(offer.media_types()))
 }
 
+/// Checks `Accept` as upstream's routes do, before any parameter of a clause counts.
+///
+/// # Errors
+/// 406 when no clause names a media type that a route of built-in resources has.
+pub fn check_routes(headers: &HeaderMap, streams: bool) -> Result<(), Status> {
+    const STREAMS: [&str; 5] =
+        [ALL[0], ALL[1], ALL[2], "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+    let mut clauses = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|t| t.split(','));
+    let served = |clause: &str| {
+        let media = clause.split(';').next().unwrap_or("").trim();
+        matches!(media, "" | "*/*" | "application/*") || ALL.contains(&media)
+    };
+    if !headers.contains_key(ACCEPT) || clauses.any(served) {
+        return Ok(());
+    }
+    Err(Status::no_representation(if streams { &STREAMS } else { &ALL }))
+}
+
 /// `q=0.9` as thousandths; 1000 when absent.
 fn quality(clause: &str) -> u16 {
     clause

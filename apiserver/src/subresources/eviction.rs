@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// 404 for an absent pod, 429 while a budget forbids it, 500 when several budgets match.
 pub(super) async fn evict(call: &Call, name: &str, body: &[u8]) -> Result<Reply, Status> {
     if call.info.verb != Verb::Create {
-        return Err(super::method_not_allowed());
+        return Err(Status::no_such_method());
     }
     let write = WriteOptions::parse(&call.query, OptionsKind::Create)?;
     let eviction = decode(call, body)?;

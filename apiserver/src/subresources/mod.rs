@@ -49,13 +49,8 @@ async fn part(call: &Call, served: &Arc<Served>, name: &str, part: Subresource, 
         Verb::Get => get::get(call, served, name).await,
         Verb::Update => update::update(call, served, name, part, body).await,
         Verb::Patch => patch::patch(call, served, name, part, body).await,
-        _ => Err(method_not_allowed()),
+        _ => Err(Status::no_such_method()),
     }
-}
-
-/// 405 in the words of upstream's installer.
-fn method_not_allowed() -> Status {
-    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 
 /// Decodes the body of a create-only resource.

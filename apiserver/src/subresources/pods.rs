@@ -46,7 +46,7 @@ fn builtin(version: &str, plural: &str) -> Result<Arc<Served>, Status> {
 /// `pods/NAME/binding` and `bindings`: sets `spec.nodeName` once, with the condition PodScheduled.
 pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, Status> {
     if call.info.verb != Verb::Create {
-        return Err(super::method_not_allowed());
+        return Err(Status::no_such_method());
     }
     let options = WriteOptions::parse(&call.query, OptionsKind::Create)?;
     let binding = input::object(call, &*builtin("v1", "bindings")?, body, options.field_validation)?;

@@ -1,6 +1,5 @@
 //! `/scale`: one view of replicas for built-in workloads and custom resources (autoscaling/v1 Scale).
 
-use super::method_not_allowed;
 use crate::call::Call;
 use crate::codec;
 use crate::http::info::Verb;
@@ -51,7 +50,7 @@ pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &
             })
             .await
         }
-        _ => Err(method_not_allowed()),
+        _ => Err(Status::no_such_method()),
     }
 }
 

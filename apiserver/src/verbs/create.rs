@@ -44,8 +44,8 @@ pub async fn store(
         check_name(&object, name)?;
         codec::metadata_mut(&mut object).insert("name".to_owned(), Value::from(name));
     }
-    if !codec::meta_str(&object, "resourceVersion").is_empty() && name.is_none() {
-        return Err(Status::internal("resourceVersion should not be set on objects to be created"));
+    if name.is_some() {
+        codec::metadata_mut(&mut object).remove("resourceVersion");
     }
     system_fields(call, &mut object);
     let now = call.timestamp();
@@ -98,12 +98,13 @@ async fn try_commit(
     mut object: Value,
 ) -> Result<Option<Reply>, Status> {
     let mut claims = admission::allocate(call, served, operation, None, &mut object).await?;
-    served.warnings(&object, None).into_iter().for_each(|text| call.warn(text));
+    served.complete(&mut object);
     let name = codec::meta_str(&object, "name").to_owned();
     let errors = served.validate_create(&object);
     if !errors.is_empty() {
         return Err(served.invalid(&name, &errors));
     }
+    served.warnings(&object, None).into_iter().for_each(|text| call.warn(text));
     admission::validate(call, served, operation, None, &object, &mut claims).await?;
     let namespace = codec::meta_str(&object, "namespace").to_owned();
     let key = served.key(Some(namespace.as_str()).filter(|_| served.namespaced), &name);
@@ -113,6 +114,9 @@ async fn try_commit(
             Some(_) => Err(Status::already_exists(&served.group_resource(), &name)),
             None => Ok(Some(Reply::Object(201, served.clone(), object))),
         };
+    }
+    if !matches!(codec::meta_str(&object, "resourceVersion"), "" | "0") {
+        return Err(Status::plain("resourceVersion should not be set on objects to be created"));
     }
     match write::insert(call, served, &key, &object, claims).await {
         Ok(entry) => Ok(Some(Reply::Entry(201, served.clone(), entry))),
@@ -147,9 +151,7 @@ fn check_namespace(served: &Served, object: &mut Value, namespace: Option<&str>)
             Ok(())
         }
         None if served.namespaced => Err(Status::method_not_allowed(&served.group_resource(), "create")),
-        None if !given.is_empty() => {
-            Err(Status::bad_request("namespace may not be specified for cluster-scoped objects"))
-        }
+        // Upstream forgets a namespace where there is none.
         None => {
             codec::metadata_mut(object).remove("namespace");
             Ok(())
@@ -173,7 +175,7 @@ pub fn check_name(object: &Value, name: &str) -> Result<(), Status> {
 /// Fields that only the server sets.
 fn system_fields(call: &Call, object: &mut Value) {
     let metadata = codec::metadata_mut(object);
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         metadata.remove(field);
     }
     metadata.insert("uid".to_owned(), Value::from(uuid::Uuid::new_v4().to_string()));

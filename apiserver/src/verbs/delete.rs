@@ -73,7 +73,7 @@ impl DeleteOptions {
                 errors.push(FieldError::not_supported(
                     "propagationPolicy",
                     other,
-                    &["Background", "Foreground", "Orphan", "nil"],
+                    &["Foreground", "Background", "Orphan", "nil"],
                 ));
                 None
             }
@@ -227,8 +227,7 @@ fn plan(call: &Call, served: &Served, options: &DeleteOptions, old: &Value) -> D
     }
     if !going || shortens {
         metadata.insert("deletionTimestamp".to_owned(), Value::from(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
-        // Namespaces die in their own way, and never gracefully.
-        if !served.is_namespace() {
+        if served.tells_grace_period() {
             metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace));
         }
     }

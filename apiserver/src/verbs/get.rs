@@ -49,6 +49,6 @@ pub fn parse_revision(text: &str) -> Result<u64, Status> {
     }
     text.parse().map_err(|_| {
         let quoted = kplex_machinery::field_error::go_quote(text);
-        Status::bad_request(format!("Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"))
+        Status::bad_request(format!("invalid resource version: resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"))
     })
 }

@@ -65,14 +65,18 @@ fn not_decoded(served: &Served, error: &str) -> Status {
 fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
     let (api_version, kind) = decode::type_meta(value)
         .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
-    if !api_version.is_empty() && api_version != served.api_version {
-        return Err(Status::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            served.api_version
-        )));
-    }
-    if !kind.is_empty() && kind != served.kind {
-        return Err(served.wrong_kind(kind));
+    let given = (
+        if api_version.is_empty() { &*served.api_version } else { api_version },
+        if kind.is_empty() { &*served.kind } else { kind },
+    );
+    if given != (&*served.api_version, &*served.kind) {
+        if served.is_custom() && given.0 != served.api_version {
+            return Err(Status::bad_request(format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({})",
+                served.api_version
+            )));
+        }
+        return Err(served.wrong_type(given.0, given.1));
     }
     if served.is_custom() && (api_version.is_empty() || kind.is_empty()) {
         let field = if kind.is_empty() { "Kind" } else { "apiVersion" };
@@ -115,12 +119,19 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
         Media::Protobuf => protobuf(&api.schema, node, bytes)?,
         media => text(media, bytes).map_err(Status::bad_request)?.0,
     };
-    let given = value.get("kind").and_then(Value::as_str).unwrap_or(kind);
+    let given = value.get("kind").and_then(Value::as_str).unwrap_or(kind).to_owned();
+    // Upstream wraps the errors of every kind but this one.
+    let bare = kind == "DeleteOptions";
+    let wrap = |error: String| {
+        Status::bad_request(if bare { error } else { decode::cannot_be_handled(given.as_str(), "v1", kind, &error) })
+    };
     if given != kind {
-        return Err(Status::bad_request(decode::cannot_be_handled(given, "v1", kind, "it is another kind")));
+        let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or("v1");
+        return Err(wrap(format!(
+            "no kind \"{given}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
+        )));
     }
-    decode::conform(&api.schema, node, &mut value)
-        .map_err(|error| Status::bad_request(decode::cannot_be_handled(kind, "v1", kind, &error.to_string())))?;
+    decode::conform(&api.schema, node, &mut value).map_err(|error| wrap(error.to_string()))?;
     Ok(value)
 }
 

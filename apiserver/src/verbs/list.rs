@@ -196,7 +196,7 @@ fn token(prefix: &Prefix, last: &Key, revision: i64) -> String {
 }
 
 fn parse_token(text: &str) -> Result<ContinueToken, Status> {
-    let bad = |why: String| Status::bad_request(format!("continue key is not valid: {why}"));
+    let bad = |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| bad(error.to_string()))?;
     let mut token: ContinueToken = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     if token.v != "meta.k8s.io/v1" {

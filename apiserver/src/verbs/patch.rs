@@ -75,8 +75,8 @@ pub async fn patch(
         let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
         let mut new = old.clone();
         document.apply(served.schema(), served.node, &mut new).map_err(|error| error.to_status())?;
-        check_patched(served, name, old, &new)?;
-        input::conform(call, served, &mut new, document.findings(), options.field_validation)?;
+        check_patched(call, served, &document, old, &mut new, options.field_validation)?;
+        create::check_name(&new, name)?;
         Ok(new)
     })
     .await
@@ -142,24 +142,52 @@ impl Document {
     }
 }
 
-/// A patch must not turn the object into another one.
-fn check_patched(served: &Served, name: &str, old: &Value, new: &Value) -> Result<(), Status> {
+/// Brings a patched object into the shape of its type. A patch must not turn the object into another one.
+fn check_patched(
+    call: &Call,
+    served: &Served,
+    document: &Document,
+    old: &Value,
+    new: &mut Value,
+    validation: FieldValidation,
+) -> Result<(), Status> {
     let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    if text(new, "apiVersion") != text(old, "apiVersion") {
-        let given = text(new, "apiVersion");
-        let why = format!(
-            "the API version in the data ({given}) does not match the expected API version ({})",
-            served.api_version
-        );
-        return Err(Status::bad_request(why));
+    let shown = match document {
+        Document::Strategic(patch, _) => go_map(patch),
+        Document::Json(_) | Document::Merge(..) => {
+            let mut shown = new.clone();
+            if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+            shown.to_string()
+        }
+    };
+    let refuse = |why: String| Status::invalid("", "", "", &[FieldError::invalid("patch", shown.as_str(), why)]);
+    let (api_version, kind) = (text(new, "apiVersion"), text(new, "kind"));
+    if (&api_version, &kind) != (&text(old, "apiVersion"), &text(old, "kind")) {
+        return Err(refuse(served.type_error(&api_version, &kind)));
     }
-    if text(new, "kind") != text(old, "kind") {
-        return Err(served.wrong_kind(&text(new, "kind")));
-    }
+    let mut findings = document.findings();
+    findings.extend(served.reshape(new).map_err(refuse)?);
     if !new.get("metadata").is_some_and(Value::is_object) {
         return Err(Status::bad_request("the patched object has no metadata"));
     }
-    create::check_name(new, name)
+    findings.judge(validation).map_err(refuse)?.into_iter().for_each(|text| call.warn(text));
+    Ok(())
+}
+
+/// Prints a document as Go prints a map, which is how upstream shows strategic patches.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", go_map(value))).collect();
+            format!("map[{}]", entries.join(" "))
+        }
+    }
 }
 
 async fn apply_patch(
@@ -210,14 +238,29 @@ fn configuration(
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
     let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
     if !config.is_object() {
-        return Err(decoding("json: cannot unmarshal into Go value of type map[string]interface {}".to_owned()));
+        let word = match &config {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            _ => "number",
+        };
+        return Err(decoding(format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {word} into Go value of type map[string]interface {{}}"
+        )));
     }
     let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if api_version != served.api_version || kind != served.kind {
+    if kind != served.kind {
+        let why = match api_version.split_once('/') {
+            Some((group, version)) => format!("invalid object type: {group}/{version}, Kind={kind}"),
+            None => format!("invalid object type: /{api_version}, Kind={kind}"),
+        };
+        return Err(Status::bad_request(why));
+    }
+    if api_version != served.api_version {
         let why = format!(
-            "unexpected apply configuration of {api_version}, Kind={kind}; the path serves {}, Kind={}",
-            served.api_version, served.kind
+            "Incorrect version specified in apply patch. Specified patch version: {api_version}, expected: {}",
+            served.api_version
         );
         return Err(Status::bad_request(why));
     }
@@ -227,7 +270,13 @@ fn configuration(
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     create::check_name(&config, name)?;
-    let mut checked = config.clone();
-    input::conform(call, served, &mut checked, duplicates, options.field_validation)?;
+    if !duplicates.yaml.is_empty() {
+        let why = format!("error converting YAML to JSON: yaml: unmarshal errors:\n  {}", duplicates.yaml.join("\n  "));
+        match options.field_validation {
+            FieldValidation::Strict => return Err(Status::bad_request(format!("error strict decoding YAML: {why}"))),
+            FieldValidation::Warn => call.warn(why),
+            FieldValidation::Ignore => {}
+        }
+    }
     Ok(config)
 }

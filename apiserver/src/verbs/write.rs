@@ -146,12 +146,13 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
     admission::mutate(call, served, operation, Some(old), &mut new).await?;
     let mut claims = admission::allocate(call, served, operation, Some(old), &mut new).await?;
     served.prepare_update(&mut new, old, update.part, &now);
-    if update.part == Subresource::Main {
-        served.warnings(&new, Some(old)).into_iter().for_each(|text| call.warn(text));
-    }
+    served.complete(&mut new);
     let errors = served.validate_update(&new, old, update.part);
     if !errors.is_empty() {
         return Err(served.invalid(update.name, &errors));
+    }
+    if update.part == Subresource::Main {
+        served.warnings(&new, Some(old)).into_iter().for_each(|text| call.warn(text));
     }
     admission::validate(call, served, operation, Some(old), &new, &mut claims).await?;
     apply::ignore_timestamps(old, &mut new);
@@ -178,7 +179,10 @@ fn check_identity(served: &Served, update: &Update<'_>, old: &Value, new: &Value
         };
     }
     if wanted != codec::meta_str(old, "resourceVersion") {
-        super::get::parse_revision(wanted)?;
+        if wanted.parse::<u64>().is_err() {
+            let quoted = kplex_machinery::field_error::go_quote(wanted);
+            return Err(Status::plain(format!("strconv.ParseUint: parsing {quoted}: invalid syntax")));
+        }
         return Err(Status::stale(&resource, update.name));
     }
     Ok(())

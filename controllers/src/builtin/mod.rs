@@ -66,3 +66,6 @@ async fn sources(process: Arc<Process>) {
     };
     tokio::join!(feed::run(process.clone()), due::run(process, minute));
 }
+
+#[cfg(test)]
+mod tests;

@@ -298,3 +298,18 @@ async fn read_never_shows_what_the_head_denies() {
         store.shutdown().await;
     }
 }
+
+#[tokio::test]
+async fn refused_write_is_answered_while_the_database_is_away() {
+    let (place, engine) = faulty();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    engine.inject([Fault::Reject, Fault::Reject]);
+    engine.fail_claims(u32::MAX);
+    for _ in 0..2 {
+        let refused = log.commit(set(vec![put(pod("a"), Expect::Absent, "1")])).await;
+        assert!(matches!(refused, Err(StorageError::Unavailable(_))), "{refused:?}");
+    }
+    write(&log, pod("a"), "2").await;
+    assert_eq!(shown(&log, pods(), None).await, ["a=2"]);
+}

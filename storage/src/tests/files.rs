@@ -94,7 +94,7 @@ async fn opening_costs_the_same_with_many_tenants() {
     database(&place).execute(rows, []).unwrap();
     let many = fastest_open(&place).await;
     // Reading a hundred thousand rows takes many times this long.
-    assert!(many < 2 * few + Duration::from_millis(10), "{few:?} with one tenant, {many:?} with 100,000");
+    assert!(many < 3 * few + Duration::from_millis(50), "{few:?} with one tenant, {many:?} with 100,000");
 }
 
 async fn fastest_open(place: &Place) -> Duration {

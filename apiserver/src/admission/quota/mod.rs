@@ -18,9 +18,15 @@ use kplex_machinery::status::Status;
 use kplex_storage::{Change, Entry, Expect, Key, ListQuery, Op, Prefix};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Who manages the fields of a status that is charged here.
 const MANAGER: &str = "kube-apiserver";
+
+/// Writes of one tenant that are charged to quotas take turns: all of them change the same few objects, and would only
+/// make each other try again.
+#[derive(Default)]
+struct Turns(Arc<tokio::sync::Mutex<()>>);
 
 pub(super) async fn charge(write: &Write<'_>, new: &Value, claims: &mut Claims) -> Result<(), Status> {
     let namespace = codec::meta_str(new, "namespace");
@@ -28,10 +34,14 @@ pub(super) async fn charge(write: &Write<'_>, new: &Value, claims: &mut Claims) 
     if namespace.is_empty() || !is_counted(write, &evaluator, new) {
         return Ok(());
     }
-    let quotas = quotas(write, namespace).await?;
-    if quotas.is_empty() {
+    if quotas(write, namespace).await?.is_empty() {
         return Ok(());
     }
+    if !write.operation.dry_run {
+        let turns = write.call.scope.state(Turns::default).0.clone();
+        claims.turn = Some(turns.lock_owned().await);
+    }
+    let quotas = quotas(write, namespace).await?;
     let request =
         Request { evaluator: &evaluator, new, old: write.old, enforce: write.operation.part != Subresource::Status };
     for (quota, used) in request.check(&quotas, write.call.now).map_err(|why| write.forbidden(new, &why))? {
@@ -85,6 +95,9 @@ fn record(write: &Write<'_>, quota: &(Entry, Value), used: &Amounts) -> Result<C
     Ok(Change { key: entry.key.clone(), expect: Expect::At(entry.revision), op: Op::Put { stamp, value } })
 }
 
+/// A quota as stored, and what would be used of it.
+type Charge<'q> = (&'q (Entry, Value), Amounts);
+
 /// A write, as quotas see it.
 struct Request<'a> {
     evaluator: &'a Evaluator,
@@ -92,9 +105,6 @@ struct Request<'a> {
     old: Option<&'a Value>,
     enforce: bool,
 }
-
-/// A quota, and what it would have used.
-type Charge<'q> = (&'q (Entry, Value), Amounts);
 
 impl Request<'_> {
     /// Returns what the quotas that are concerned would have used, or why the write must not be.
