@@ -61,7 +61,6 @@ pub(crate) fn row(what: &str, measured: &str) {
 pub(crate) fn percentiles(samples: &mut [f64]) -> String {
     samples.sort_by(f64::total_cmp);
     let at = |part: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let index = ((samples.len() - 1) as f64 * part).round() as usize;
         samples[index]
     };

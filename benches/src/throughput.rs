@@ -88,7 +88,6 @@ fn measure(what: &str, [url, token, pids]: &[String; 3]) -> Result<()> {
     ensure!(codes.contains(" 0 4xx, 0 5xx"), "requests fail: {codes}");
     // The warm-up is in the processor time and not in the rate.
     let requests = rate * f64::from(SECONDS + 2);
-    #[expect(clippy::cast_precision_loss)]
     let each = spent as f64 * 1e3 / requests;
     row(
         &format!("GET of one 1 kB object, HTTP/2 + TLS, bearer token: {what}"),

@@ -1,7 +1,7 @@
 //! Requests as they are and answers as they come: status, headers, bytes.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -76,7 +76,7 @@ impl Wire {
     /// Sends a bearer token with every request.
     #[must_use]
     pub fn with_token(self, token: &str) -> Self {
-        self.with_header(AUTHORIZATION.as_str().to_owned().leak(), &format!("Bearer {token}"))
+        self.with_header("authorization", &format!("Bearer {token}"))
     }
 
     async fn open(

@@ -3,7 +3,8 @@
 use kplex_conformance::{Options, Server, Store, Wire, eventually, postgres};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const PATH: &str = "/api/v1/namespaces/default/configmaps";
 const WRITERS: usize = 8;
@@ -26,7 +27,7 @@ fn revision(object: &Value) -> u64 {
 }
 
 /// Writes until the connection breaks, and returns what it knows of each object.
-async fn write(wire: Wire, writer: usize) -> BTreeMap<String, Known> {
+async fn write(wire: Wire, writer: usize, acknowledged: Arc<AtomicU64>) -> BTreeMap<String, Known> {
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for count in 0.. {
         let name = format!("object-{writer}-{}", count % 5);
@@ -47,6 +48,7 @@ async fn write(wire: Wire, writer: usize) -> BTreeMap<String, Known> {
         };
         assert!(answer.code < 300, "writer {writer} has its objects to itself: {}", answer.text());
         state.acknowledged = sent.map(|sent| (sent, revision(&answer.json())));
+        acknowledged.fetch_add(1, Ordering::Relaxed);
     }
     known
 }
@@ -72,21 +74,21 @@ async fn survives(store: Store, rounds: u64) {
     let mut head = 0;
     for round in 0..rounds {
         let plane = server.control_plane("crashed");
+        let acknowledged = Arc::new(AtomicU64::new(0));
         let mut writers = Vec::new();
         for writer in 0..WRITERS {
             // A connection each: the server must not get a chance to order them.
             let wire = plane.wire().await;
             let writer = writer + WRITERS * usize::try_from(round).expect("few rounds");
-            writers.push(tokio::spawn(write(wire, writer)));
+            writers.push(tokio::spawn(write(wire, writer, acknowledged.clone())));
         }
-        tokio::time::sleep(Duration::from_millis(400 + 130 * round)).await;
+        let enough = 150 + 37 * round;
+        eventually("load", async || (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())).await;
         server.kill();
         let mut known = BTreeMap::new();
         for writer in writers {
             known.extend(writer.await.expect("a writer ends"));
         }
-        let acknowledged = known.values().filter(|known| known.acknowledged.is_some()).count();
-        assert!(acknowledged > 0, "there was load");
         server.restart();
         let wire = server.control_plane("crashed").wire().await;
         check(&wire, &known).await;
