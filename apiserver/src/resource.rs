@@ -12,7 +12,7 @@ use kplex_machinery::builtin::{self, Gvk, defaults, fields};
 use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
-use kplex_machinery::field_error::{FieldError, FieldErrors};
+use kplex_machinery::field_error::{FieldError, FieldErrors, go_quote};
 use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};

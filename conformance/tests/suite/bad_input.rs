@@ -330,8 +330,8 @@ fn patches() -> Vec<Row> {
         patch(
             MERGE,
             r#"{"data":{"a":1}}"#,
-            400,
-            "BadRequest",
+            422,
+            "Invalid",
             "cannot unmarshal number into Go struct field ConfigMap.data of type string",
         ),
         patch(
