@@ -105,6 +105,12 @@ pub fn builtin() -> &'static HashMap<Key, Arc<Served>> {
     })
 }
 
+/// Whether a group is one of the built-in ones.
+#[must_use]
+pub fn has_group(group: &str) -> bool {
+    builtin().values().any(|served| served.group == group)
+}
+
 /// Returns the base of the store: the bootstrap objects, stamped as the resources that are served would stamp them.
 #[must_use]
 pub fn base() -> Base {

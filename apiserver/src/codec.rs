@@ -111,6 +111,16 @@ pub fn load(served: &Served, entry: &Entry) -> Result<Value, Status> {
     if entry.stamp.schema == served.stamp { Ok(object) } else { served.upgrade(object) }
 }
 
+/// As [`load`], with the resourceVersion of the entry.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_at(served: &Served, entry: &Entry) -> Result<Value, Status> {
+    let mut object = load(served, entry)?;
+    set_revision(&mut object, entry.revision);
+    Ok(object)
+}
+
 /// Returns `metadata` of an object.
 #[must_use]
 pub fn metadata(object: &Value) -> Option<&Map<String, Value>> {

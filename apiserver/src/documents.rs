@@ -29,7 +29,6 @@ pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
         let mut known = catalog::builtin().values();
         let served = match segments.as_slice() {
             ["api", version] => *version == "v1",
-            ["apis", group] => known.any(|served| served.group == *group),
             ["apis", group, version] => known.any(|served| served.group == *group && served.version == *version),
             _ => false,
         };
@@ -72,7 +71,13 @@ async fn discover(call: &Call, segments: &[&str]) -> Result<Option<Reply>, Statu
         ["apis", group, version] => ("APIResourceList", discovery.resources(group, version)),
         _ => ("", None),
     };
-    let Some(bytes) = bytes else { return Ok(None) };
+    let Some(bytes) = bytes else {
+        let known = match segments {
+            ["apis", group, ..] => catalog::has_group(group),
+            _ => true,
+        };
+        return if known { Err(Status::no_such_path()) } else { Ok(None) };
+    };
     if accepted.media == negotiate::Media::Json {
         return Ok(Some(Reply::Bytes(200, JSON, Bytes::from(bytes))));
     }

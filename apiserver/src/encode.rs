@@ -201,6 +201,9 @@ pub fn list(
     if !page.continue_token.is_empty() {
         meta.insert("continue".to_owned(), Value::from(page.continue_token.as_str()));
     }
+    if served.is_custom() && accepted.form == Form::Object {
+        meta.entry("continue").or_insert_with(|| Value::from(""));
+    }
     if let Some(remaining) = page.remaining.filter(|remaining| *remaining > 0) {
         meta.insert("remainingItemCount".to_owned(), Value::from(remaining));
     }
@@ -268,6 +271,10 @@ fn json_list(served: &Served, page: &ListReply, meta: &Map<String, Value>) -> Re
     for (index, entry) in page.entries.iter().enumerate() {
         if index > 0 {
             out.push(b',');
+        }
+        if entry.stamp.schema != served.stamp && !served.is_custom() {
+            codec::write_json(&mut out, &without_type(codec::load_at(served, entry)?));
+            continue;
         }
         let start = out.len();
         codec::json_into(&mut out, served, entry, entry.revision)?;
@@ -392,13 +399,13 @@ pub fn bookmark(
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
         let mut table = served.table(
-            &[],
+            std::slice::from_ref(&value),
             meta.as_object().cloned().unwrap_or_default(),
             false,
             table::IncludeObject::None,
             Timestamp::UNIX_EPOCH,
         );
-        table["rows"] = json!([{"cells": [], "object": partial(&value)}]);
+        table["rows"][0]["object"] = partial(&value);
         wrap_frame(accepted.media, EventType::Bookmark, &definition(accepted.media, TABLE, &table)?, out);
         return Ok(());
     }

@@ -344,9 +344,6 @@ impl Served {
     /// 400 for values of the wrong type.
     pub fn conform(&self, object: &mut Value) -> Result<Vec<String>, Status> {
         self.reshape(object).map_err(|error| {
-            if self.is_custom() {
-                return Status::bad_request(error);
-            }
             Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &error))
         })
     }
@@ -359,7 +356,7 @@ impl Served {
         match self.definition() {
             Some(version) => {
                 let paths = version.coerce(object)?;
-                Ok(paths.iter().map(|path| format!("unknown field {}", go_quote(path))).collect())
+                Ok(paths.into_iter().map(|path| format!("unknown field {}", go_quote(&path))).collect())
             }
             None => decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string()),
         }
@@ -379,11 +376,7 @@ impl Served {
     /// 400 under `Strict`.
     pub fn judge(&self, findings: &Findings, validation: FieldValidation) -> Result<Vec<String>, Status> {
         findings.judge(validation).map_err(|text| {
-            if self.is_custom() {
-                Status::bad_request(text)
-            } else {
-                Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &text))
-            }
+            Status::bad_request(decode::cannot_be_handled(&self.kind, &self.version, &self.kind, &text))
         })
     }
 
@@ -598,6 +591,18 @@ impl Served {
     #[must_use]
     pub fn is_collectable(&self) -> bool {
         self.strategy().is_none_or(|strategy| strategy.dependents != Dependents::Unsupported)
+    }
+
+    /// Whether dependents stay when a deletion does not say what becomes of them.
+    #[must_use]
+    pub fn orphans_by_default(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.dependents == Dependents::Orphan)
+    }
+
+    /// Whether deletion may take a grace period.
+    #[must_use]
+    pub fn dies_gracefully(&self) -> bool {
+        self.strategy().is_some_and(|strategy| strategy.graceful_delete)
     }
 
     /// Whether something besides `metadata.finalizers` holds the object: a namespace's `spec.finalizers`, or a definition's

@@ -21,16 +21,16 @@ const TOKEN_REQUEST: &str = "io.k8s.api.authentication.v1.TokenRequest";
 /// 404 for what is none, 405 for other verbs than create, 400 and 422 for bad questions.
 pub async fn serve(call: &Call, served: &Arc<Served>, path: &ResourcePath, body: &[u8]) -> Result<Reply, Status> {
     if call.info.verb != Verb::Create {
-        return Err(Status::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        ));
+        // Reviews have no names, so their objects have no path.
+        let named = path.name.is_some() && path.subresource.is_empty();
+        return Err(if named { Status::no_such_path() } else { Status::no_such_method() });
     }
     if (served.plural.as_str(), path.subresource.as_str()) == ("serviceaccounts", "token") {
         let (namespace, name) = (path.namespace.as_deref().unwrap_or(""), path.name.as_deref().unwrap_or(""));
         let request = input::definition(call, Api::builtin(), TOKEN_REQUEST, "TokenRequest", body)?;
-        let token = authn::issue_token(&call.scope, namespace, name, request, call.now).await?;
+        let mut token = authn::issue_token(&call.scope, namespace, name, request, call.now).await?;
+        token["apiVersion"] = Value::from("authentication.k8s.io/v1");
+        token["kind"] = Value::from("TokenRequest");
         return Ok(Reply::Document(201, TOKEN_REQUEST, token));
     }
     let (review, _) = subresources::decode(call, served, body)?;

@@ -16,8 +16,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::Method;
-use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
+use kplex_machinery::field_error::go_quote;
+use kplex_machinery::metadata::names;
 use kplex_machinery::status::Status;
 use kplex_tenants::TenantScope;
 use std::sync::Arc;
@@ -32,9 +33,9 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         return respond::early_failure(&parts.headers, &Status::no_such_path());
     };
     let query = parts.uri.query().unwrap_or("").to_owned();
+    let method = parts.method;
     let mut call = Call::new(scope, shared, user, info, query, parts.headers);
-    let outcome =
-        if is_served(&parts.method) { dispatch(&mut call, body).await } else { Err(Status::no_such_method()) };
+    let outcome = dispatch(&mut call, &method, body).await;
     respond::respond(&call, outcome)
 }
 
@@ -46,28 +47,28 @@ fn is_served(method: &Method) -> bool {
 
 /// What is not there at all answers as upstream's mux does.
 fn page_not_found() -> Reply {
-    Reply::Bytes(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"))
+    let headers = vec![("x-content-type-options", "nosniff".to_owned())];
+    Reply::Tagged(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"), headers)
 }
 
-/// Upstream's groups answer for what is not in them; nobody answers for other groups.
-fn not_served(path: &ResourcePath) -> Result<Reply, Status> {
-    let group = Api::builtin().group(&path.group);
-    if group.is_some_and(|group| group.versions.contains(&path.version)) {
+async fn dispatch(call: &mut Call, method: &Method, body: Body) -> Result<Reply, Status> {
+    if call.info.path.contains("//") {
         return Err(Status::no_such_path());
     }
-    Ok(page_not_found())
-}
-
-async fn dispatch(call: &mut Call, body: Body) -> Result<Reply, Status> {
     let Some(path) = call.info.resource.clone() else {
         return Ok(documents::answer(call).await?.unwrap_or_else(page_not_found));
     };
-    let Some(served) = catalog::find(call, &path).await? else { return not_served(&path) };
+    let Some(served) = catalog::find(call, &path).await? else {
+        return if catalog::has_group(&path.group) { Err(Status::no_such_path()) } else { Ok(page_not_found()) };
+    };
     let offer = Offer {
         protobuf: !served.is_custom(),
         transforms: served.is_stored() && path.subresource.is_empty() || path.subresource == "status",
     };
     if !served.is_custom() {
+        if !matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
+            return Err(Status::no_such_method());
+        }
         let streams = path.name.is_none() && call.info.verb.is_read_only() && served.is_stored();
         negotiate::check_routes(&call.headers, streams)?;
     }
@@ -119,13 +120,29 @@ async fn write(
 
 /// A cluster-scoped resource has no namespace in its path; a namespaced object needs one.
 fn check_scope(served: &Served, path: &ResourcePath, verb: Verb) -> Result<(), Status> {
+    // One segment of a path, decoded, is one segment of a key.
+    let segments = [path.namespace.as_deref(), path.name.as_deref()];
+    if segments.iter().flatten().any(|segment| segment.contains('/')) {
+        return Err(Status::no_such_path());
+    }
+    for segment in segments.into_iter().flatten() {
+        if let Some(why) = names::name_is_path_segment(segment, names::NameUse::Name).first() {
+            return Err(Status::bad_request(format!("Name parameter invalid: {}: {why}", go_quote(segment))));
+        }
+    }
     let in_namespace = path.namespace.is_some() && path.resource != "namespaces";
     if in_namespace && !served.namespaced {
         return Err(Status::no_such_path());
     }
     let needs_namespace = served.namespaced && path.namespace.is_none();
-    if needs_namespace && (path.name.is_some() || matches!(verb, Verb::Create)) && served.is_stored() {
-        return Err(Status::no_such_path());
+    if needs_namespace && served.is_stored() {
+        if path.name.is_some() {
+            return Err(Status::no_such_path());
+        }
+        // Across namespaces there is only reading.
+        if matches!(verb, Verb::Create | Verb::DeleteCollection) {
+            return Err(Status::no_such_method());
+        }
     }
     Ok(())
 }

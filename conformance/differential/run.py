@@ -59,8 +59,8 @@ class Report:
         self.areas = collections.Counter()
 
     def case(self, name, step, answers):
-        differences = self.differ.compare(*answers)
         with self.lock:
+            differences = self.differ.compare(name, *answers)
             self.cases += 1
             open_ = [d for d in differences if not self.allowed.covers(name, d[0])]
             shown = differences if self.options.all else open_

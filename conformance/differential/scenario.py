@@ -110,7 +110,8 @@ class Side:
         headers = {key: self._fill(value) for key, value in step.headers.items()}
         if body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
-        return self.connection.ask(step.method, self._fill(step.path), headers, body or None, step.events)
+        path = REPEAT.sub(lambda m: m.group(1) * int(m.group(2)), self._fill(step.path))
+        return self.connection.ask(step.method, path, headers, body or None, step.events)
 
     def _fill(self, text):
         return VARIABLE.sub(lambda m: str(self.variables.get(m.group(1), m.group(0))), text)

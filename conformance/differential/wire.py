@@ -123,6 +123,8 @@ class Connection:
 
 def protobuf(raw):
     """Reads protobuf without its schema: what parses as a message is one."""
+    if raw.startswith(b"k8s\0"):
+        return {"protobuf": protobuf(raw[4:])}
     text = _text(raw)
     if text is not None and not raw[:1] == b"\n":
         return text

@@ -92,6 +92,13 @@ impl FieldError {
         Self::new(ErrorType::NotSupported, field, value.into(), detail)
     }
 
+    /// As [`FieldError::not_supported`], with the values in the order given.
+    pub fn not_supported_in_order(field: impl Into<String>, value: impl Into<Value>, supported: &[&str]) -> Self {
+        let quoted: Vec<String> = supported.iter().map(|value| go_quote(value)).collect();
+        let detail = format!("supported values: {}", quoted.join(", "));
+        Self::new(ErrorType::NotSupported, field, value.into(), detail)
+    }
+
     /// `Too long: may not be more than N bytes`.
     pub fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
         let noun = if max_bytes == 1 { "byte" } else { "bytes" };

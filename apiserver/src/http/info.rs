@@ -198,8 +198,7 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
 }
 
 fn asks_watch(query: &str) -> bool {
-    super::query::pairs(query)
-        .any(|(key, value)| key == "watch" && matches!(&*value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    super::query::pairs(query).any(|(key, value)| key == "watch" && super::query::boolean(&value))
 }
 
 #[cfg(test)]

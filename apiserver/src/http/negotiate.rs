@@ -79,7 +79,8 @@ impl Offer {
     /// Returns the media types, for messages.
     #[must_use]
     pub fn media_types(self) -> &'static [&'static str] {
-        if self.protobuf { &ALL } else { &ALL[..2] }
+        // Custom resources have no protobuf form, but their errors, tables and metadata do, so upstream names it.
+        &ALL
     }
 }
 
@@ -135,7 +136,7 @@ fn clause_accepts(clause: &str, offer: Offer) -> Option<Accepted> {
     let media = match parts.next()? {
         "application/json" | "*/*" | "application/*" => Media::Json,
         "application/yaml" => Media::Yaml,
-        "application/vnd.kubernetes.protobuf" if offer.protobuf => Media::Protobuf,
+        "application/vnd.kubernetes.protobuf" => Media::Protobuf,
         _ => return None,
     };
     let (mut form, mut group, mut version) = ("", "", "");
@@ -154,6 +155,9 @@ fn clause_accepts(clause: &str, offer: Offer) -> Option<Accepted> {
         "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Metadata,
         _ => return None,
     };
+    if media == Media::Protobuf && form == Form::Object && !offer.protobuf {
+        return None;
+    }
     Some(Accepted { media, form, pretty: false })
 }
 

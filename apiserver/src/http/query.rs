@@ -76,10 +76,13 @@ impl ListOptions {
         let matching = self.resource_version_match.as_str();
         if watch {
             match self.send_initial_events {
-                Some(_) if matching != "NotOlderThan" => errors.push(FieldError::forbidden(
-                    "resourceVersionMatch",
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                )),
+                Some(_) if matching != "NotOlderThan" => {
+                    let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                    errors.push(FieldError::forbidden("resourceVersionMatch", why));
+                    if !matching.is_empty() {
+                        errors.push(FieldError::not_supported("resourceVersionMatch", matching, &["NotOlderThan"]));
+                    }
+                }
                 None if !matching.is_empty() => errors.push(FieldError::forbidden(
                     "resourceVersionMatch",
                     "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
@@ -128,6 +131,8 @@ pub struct WriteOptions {
     pub field_validation: FieldValidation,
     /// `force`, for apply.
     pub force: Option<bool>,
+    /// What managed fields name as the subresource, where it is another than the part that is written: `scale`.
+    pub tracked_as: &'static str,
 }
 
 /// Which options object a message names.
@@ -189,7 +194,8 @@ fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::too_long("fieldManager", 128));
     }
     if let Some((index, _)) = manager.char_indices().find(|(_, c)| c.is_control()) {
-        let detail = format!("should only contain printable characters (byte {index})");
+        let code = manager[index..].chars().next().map_or(0, u32::from);
+        let detail = format!("invalid character U+{code:04X} (at position {index})");
         errors.push(FieldError::invalid("fieldManager", manager, detail));
     }
 }

@@ -20,7 +20,7 @@ use std::io::Write;
 pub fn respond(call: &Call, outcome: Result<Reply, Status>) -> Response<Body> {
     let mut response = match outcome.and_then(|reply| encode_reply(call, reply)) {
         Ok(response) => response,
-        Err(status) => failure(call.accepted.media, &status),
+        Err(status) => early_failure(&call.headers, &status),
     };
     add_warnings(response.headers_mut(), &call.take_warnings());
     response

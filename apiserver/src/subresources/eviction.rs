@@ -27,9 +27,7 @@ pub(super) async fn evict(call: &Call, name: &str, body: &[u8]) -> Result<Reply,
     let eviction = decode(call, body)?;
     let given = codec::meta_str(&eviction, "name");
     if !given.is_empty() && given != name {
-        return Err(Status::bad_request(format!(
-            "name in URL does not match name in Eviction object: {name}, {given}"
-        )));
+        return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
     let key = (String::new(), "v1".to_owned(), "pods".to_owned());
     let pods = catalog::builtin().get(&key).cloned().ok_or_else(Status::no_such_path)?;

@@ -100,6 +100,7 @@ async fn change(
     options: &WriteOptions,
     wanted: impl Fn(&Value) -> Result<Value, Status>,
 ) -> Result<Reply, Status> {
+    let options = &WriteOptions { tracked_as: "scale", ..options.clone() };
     let request =
         Update { served, name, part: Subresource::Main, options, may_create: false, managed: false, whole: false };
     let reply = write::update(call, &request, |old| {

@@ -12,7 +12,7 @@ use crate::{codec, limits, respond};
 use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
-use kplex_machinery::status::Status;
+use kplex_machinery::status::{GroupResource, Status};
 use kplex_storage::StorageError;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl DeleteOptions {
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some(other), _) => {
-                errors.push(FieldError::not_supported(
+                errors.push(FieldError::not_supported_in_order(
                     "propagationPolicy",
                     other,
                     &["Foreground", "Background", "Orphan", "nil"],
@@ -153,16 +153,22 @@ pub async fn delete_one(
         let Some(entry) = entry else { return Err(Status::not_found(&resource, name)) };
         let old = codec::load(served, &entry)?;
         preconditions(served, name, options, &old)?;
+        if options.propagation.is_none() && (served.group.as_str(), served.plural.as_str()) == ("batch", "jobs") {
+            call.warn(
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+                 them or set propagationPolicy=Orphan to suppress this warning",
+            );
+        }
         let operation = Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run };
         admission::validate(call, served, operation, Some(&old), &old, &mut Claims::default()).await?;
         let outcome = match plan(call, served, options, &old) {
             Deletion::AlreadyGoing => return Ok(Reply::Entry(200, served.clone(), entry)),
-            Deletion::Now if options.dry_run => return Ok(deleted(served, name, old)),
+            Deletion::Now if options.dry_run => return Ok(deleted(call, served, name, old)),
             Deletion::MarkDeleting(new) if options.dry_run => return Ok(Reply::Object(200, served.clone(), new)),
             Deletion::Now => write::remove(call, served, &key, entry.revision, &old).await.map(|revision| {
                 let mut last = old.clone();
                 codec::set_revision(&mut last, revision);
-                deleted(served, name, last)
+                deleted(call, served, name, last)
             }),
             Deletion::MarkDeleting(new) => {
                 write::replace(call, served, &key, entry.revision, &old, &new, Claims::default())
@@ -190,13 +196,18 @@ enum Deletion {
 }
 
 fn preconditions(served: &Served, name: &str, options: &DeleteOptions, old: &Value) -> Result<(), Status> {
-    let checks = [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)];
-    for (word, field, wanted) in checks {
+    let checks = [
+        ("UID", "uid", &options.uid, "The object might have been deleted and then recreated"),
+        ("ResourceVersion", "resourceVersion", &options.resource_version, "The object might have been modified"),
+    ];
+    for (word, field, wanted, hint) in checks {
         let Some(wanted) = wanted else { continue };
         let is = codec::meta_str(old, field);
         if wanted != is {
-            let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {is}");
-            return Err(Status::conflict(&served.group_resource(), name, &why));
+            let why =
+                format!("the {word} in the precondition ({wanted}) does not match the {word} in record ({is}). {hint}");
+            let kind = GroupResource { group: served.group.clone(), resource: served.kind.clone() };
+            return Err(Status::conflict(&kind, name, &why));
         }
     }
     Ok(())
@@ -231,8 +242,10 @@ fn plan(call: &Call, served: &Served, options: &DeleteOptions, old: &Value) -> D
             metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace));
         }
     }
-    if let Some(generation) =
-        metadata.get("generation").and_then(Value::as_i64).filter(|generation| *generation > 0 && !going)
+    if let Some(generation) = metadata
+        .get("generation")
+        .and_then(Value::as_i64)
+        .filter(|generation| *generation > 0 && !going && (served.tells_grace_period() || served.is_namespace()))
     {
         metadata.insert("generation".to_owned(), Value::from(generation + 1));
     }
@@ -253,6 +266,13 @@ fn finalizers(served: &Served, propagation: Option<Propagation>, old: &Value) ->
     const ORPHAN: &str = "orphan";
     const FOREGROUND: &str = "foregroundDeletion";
     let own = current_finalizers(old);
+    let own_policy = || {
+        old.pointer("/metadata/finalizers")
+            .and_then(Value::as_array)
+            .is_some_and(|list| list.iter().any(|name| name == ORPHAN || name == FOREGROUND))
+    };
+    let propagation =
+        propagation.or_else(|| (served.orphans_by_default() && !own_policy()).then_some(Propagation::Orphan));
     let Some(propagation) = propagation else { return own.map(str::to_owned).collect() };
     let mut list: Vec<String> = own.filter(|name| *name != ORPHAN && *name != FOREGROUND).map(str::to_owned).collect();
     if !served.is_collectable() {
@@ -267,8 +287,13 @@ fn finalizers(served: &Served, propagation: Option<Propagation>, old: &Value) ->
 }
 
 /// The answer to a deletion that took place: a Status, or the last object for the kinds where upstream returns it.
-fn deleted(served: &Arc<Served>, name: &str, last: Value) -> Reply {
+fn deleted(call: &Call, served: &Arc<Served>, name: &str, mut last: Value) -> Reply {
     if served.returns_deleted() {
+        if served.dies_gracefully() {
+            let metadata = codec::metadata_mut(&mut last);
+            metadata.entry("deletionTimestamp").or_insert_with(|| Value::from(call.timestamp()));
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(0));
+        }
         return Reply::Object(200, served.clone(), last);
     }
     let mut details = json!({"name": name, "kind": served.plural, "uid": codec::meta_str(&last, "uid")});

@@ -35,20 +35,20 @@ pub async fn find(call: &Call, served: &Served, name: &str) -> Result<Entry, Sta
 /// # Errors
 /// 400 for one that is not a number, 504 for one in the future.
 pub fn not_older(wanted: &str, head: Revision) -> Result<(), Status> {
-    let wanted = parse_revision(wanted)?;
+    let wanted = parse_revision(wanted).map_err(Status::plain)?;
     if wanted > head.get() { Err(Status::revision_too_large(wanted, head.get())) } else { Ok(()) }
 }
 
 /// Parses a resourceVersion; nothing and `0` are 0.
 ///
 /// # Errors
-/// 400 with upstream's words.
-pub fn parse_revision(text: &str) -> Result<u64, Status> {
+/// What is wrong, in upstream's words; reads answer it with 500, lists with 400.
+pub fn parse_revision(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
     text.parse().map_err(|_| {
         let quoted = kplex_machinery::field_error::go_quote(text);
-        Status::bad_request(format!("invalid resource version: resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"))
+        format!("resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax")
     })
 }

@@ -1,11 +1,13 @@
 //! From a request body to a document of the served version: decoding, type checks and field validation.
 
 use crate::call::Call;
+use crate::codec;
 use crate::http::negotiate::{self, Media};
 use crate::limits;
 use crate::resource::Served;
 use kplex_machinery::api::Api;
 use kplex_machinery::decode::{self, FieldValidation, Findings, Limits};
+use kplex_machinery::field_error::FieldError;
 use kplex_machinery::proto;
 use kplex_machinery::schema::{NodeId, Schema};
 use kplex_machinery::status::Status;
@@ -19,11 +21,25 @@ pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValid
     let media = negotiate::content(&call.headers, served.offer())?;
     let (mut value, findings) = match media {
         // Unknown and duplicate fields of built-in types are told in the order of the document.
-        Media::Json if !served.is_custom() => typed(served, bytes).map_err(|error| not_decoded(served, &error))?,
-        Media::Json | Media::Yaml => text(media, bytes).map_err(|error| not_decoded(served, &error))?,
+        Media::Json if !served.is_custom() => {
+            // The type is looked for first; what is no JSON at all has none.
+            typed(served, bytes).map_err(|error| match decode::json(bytes, &depth()) {
+                Err(syntax) => {
+                    unrecognized(served, &format!("couldn't get version/kind; json parse error: {syntax}"), bytes)
+                }
+                Ok(_) => not_decoded(served, &error),
+            })?
+        }
+        Media::Json => text(media, bytes).map_err(|error| {
+            unrecognized(served, &format!("couldn't get version/kind; json parse error: {error}"), bytes)
+        })?,
+        Media::Yaml => text(media, bytes).map_err(|error| unrecognized(served, &error, bytes))?,
         Media::Protobuf => (protobuf(served.schema(), served.node, bytes)?, Findings::default()),
     };
-    check_type(served, &mut value)?;
+    if value.is_null() {
+        value = Value::Object(serde_json::Map::new());
+    }
+    check_type(served, &mut value, bytes)?;
     conform(call, served, &mut value, findings, validation)?;
     Ok(value)
 }
@@ -54,37 +70,53 @@ fn typed(served: &Served, bytes: &[u8]) -> Result<(Value, Findings), String> {
     Ok((value, Findings { fields, ..Findings::default() }))
 }
 
+fn depth() -> Limits {
+    Limits { depth: limits::DEPTH_MAX, ..Limits::default() }
+}
+
+fn unrecognized(served: &Served, why: &str, body: &[u8]) -> Status {
+    Status::bad_request(decode::unrecognized(&served.kind, why, body))
+}
+
 fn not_decoded(served: &Served, error: &str) -> Status {
-    if served.is_custom() {
-        return Status::bad_request(format!("error decoding object: {error}"));
-    }
     Status::bad_request(decode::cannot_be_handled(&served.kind, &served.version, &served.kind, error))
 }
 
 /// Checks apiVersion and kind against what the path serves; fills them in where they are missing.
-fn check_type(served: &Served, value: &mut Value) -> Result<(), Status> {
-    let (api_version, kind) = decode::type_meta(value)
-        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
-    let given = (
-        if api_version.is_empty() { &*served.api_version } else { api_version },
-        if kind.is_empty() { &*served.kind } else { kind },
-    );
-    if given != (&*served.api_version, &*served.kind) {
-        if served.is_custom() && given.0 != served.api_version {
-            return Err(Status::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({})",
-                served.api_version
-            )));
+fn check_type(served: &Served, value: &mut Value, body: &[u8]) -> Result<(), Status> {
+    let (api_version, kind) = decode::type_meta(value).map_err(|error| unrecognized(served, &error, body))?;
+    if served.is_custom() {
+        check_custom_type(served, value, (api_version, kind), body)?;
+    } else {
+        let api_version = if api_version.is_empty() { &*served.api_version } else { api_version };
+        let kind = if kind.is_empty() { &*served.kind } else { kind };
+        if (api_version, kind) != (&*served.api_version, &*served.kind) {
+            return Err(served.wrong_type(api_version, kind));
         }
-        return Err(served.wrong_type(given.0, given.1));
-    }
-    if served.is_custom() && (api_version.is_empty() || kind.is_empty()) {
-        let field = if kind.is_empty() { "Kind" } else { "apiVersion" };
-        return Err(Status::bad_request(format!("Object '{field}' is missing in '{value}'")));
     }
     let map = value.as_object_mut().expect("type_meta has seen an object");
     map.insert("apiVersion".to_owned(), Value::from(served.api_version.as_str()));
     map.insert("kind".to_owned(), Value::from(served.kind.as_str()));
+    Ok(())
+}
+
+/// Custom resources tell what they are, and are told otherwise in words of their own.
+fn check_custom_type(served: &Served, value: &Value, given: (&str, &str), body: &[u8]) -> Result<(), Status> {
+    let (api_version, kind) = given;
+    if kind.is_empty() {
+        let shown = String::from_utf8_lossy(body);
+        return Err(unrecognized(served, &format!("Object 'Kind' is missing in '{}'", shown.trim_end()), body));
+    }
+    if api_version != served.api_version {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            served.api_version
+        )));
+    }
+    if kind != served.kind {
+        let error = FieldError::invalid("kind", kind, format!("must be {}", served.kind));
+        return Err(Status::invalid(&served.group, kind, codec::meta_str(value, "name"), &[error]));
+    }
     Ok(())
 }
 

@@ -31,7 +31,8 @@ pub enum ReadPlan {
 /// # Errors
 /// 400 for a resourceVersion that is not a number.
 pub fn plan(options: &ListOptions) -> Result<ReadPlan, Status> {
-    let revision = parse_revision(&options.resource_version)?;
+    let revision = parse_revision(&options.resource_version)
+        .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
     Ok(match (options.resource_version_match.as_str(), revision, options.limit) {
         ("Exact", exact, _) => ReadPlan::Exact(exact),
         ("NotOlderThan", least, _) => ReadPlan::Newest(least),
@@ -200,7 +201,7 @@ fn parse_token(text: &str) -> Result<ContinueToken, Status> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| bad(error.to_string()))?;
     let mut token: ContinueToken = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     if token.v != "meta.k8s.io/v1" {
-        return Err(bad(format!("server does not recognize this encoded version \"{}\"", token.v)));
+        return Err(bad(format!("server does not recognize this encoded version {}", token.v)));
     }
     if token.start.is_empty() || token.start.contains("../") || token.start.contains("/..") {
         return Err(bad(format!("\"{}\"", token.start)));

@@ -45,7 +45,11 @@ pub fn patch_type(call: &Call, served: &Served) -> Result<PatchType, Status> {
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/strategic-merge-patch+json" if !served.is_custom() => Ok(PatchType::Strategic),
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
-        _ => Err(Status::unsupported_media_type(served.patch_types())),
+        _ if served.is_custom() => Err(Status::unsupported_media_type(served.patch_types())),
+        _ => Err(Status {
+            bare_details: true,
+            ..Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+        }),
     }
 }
 
@@ -154,13 +158,7 @@ fn check_patched(
     let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let shown = match document {
         Document::Strategic(patch, _) => go_map(patch),
-        Document::Json(_) | Document::Merge(..) => {
-            let mut shown = new.clone();
-            if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.remove("managedFields");
-            }
-            shown.to_string()
-        }
+        Document::Json(_) | Document::Merge(..) => new.to_string(),
     };
     let refuse = |why: String| Status::invalid("", "", "", &[FieldError::invalid("patch", shown.as_str(), why)]);
     let (api_version, kind) = (text(new, "apiVersion"), text(new, "kind"));
@@ -169,8 +167,17 @@ fn check_patched(
     }
     let mut findings = document.findings();
     findings.extend(served.reshape(new).map_err(refuse)?);
-    if !new.get("metadata").is_some_and(Value::is_object) {
-        return Err(Status::bad_request("the patched object has no metadata"));
+    if codec::meta_str(new, "name").is_empty() {
+        let name = codec::meta_str(old, "name");
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    let namespace = codec::meta_str(new, "namespace");
+    if !namespace.is_empty() && namespace != codec::meta_str(old, "namespace") && served.namespaced {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     findings.judge(validation).map_err(refuse)?.into_iter().for_each(|text| call.warn(text));
     Ok(())
@@ -208,8 +215,10 @@ async fn apply_patch(
     let now = call.timestamp();
     write::update(call, &request, |old| {
         if old.is_none() && !codec::meta_str(&config, "uid").is_empty() {
-            let why = "uid mismatch: the provided object specified uid, and no existing object was found";
-            return Err(Status::conflict(&served.group_resource(), name, why));
+            let uid = codec::meta_str(&config, "uid");
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            return Err(Status::conflict(&served.group_resource(), name, &why));
         }
         let reset = served.reset_fields(part);
         let request = apply::ApplyRequest {
@@ -250,7 +259,8 @@ fn configuration(
     }
     let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if kind != served.kind {
+    let same_group = api_version.split_once('/').map_or("", |(group, _)| group) == served.group;
+    if kind != served.kind || !same_group {
         let why = match api_version.split_once('/') {
             Some((group, version)) => format!("invalid object type: {group}/{version}, Kind={kind}"),
             None => format!("invalid object type: /{api_version}, Kind={kind}"),
@@ -274,7 +284,7 @@ fn configuration(
         let why = format!("error converting YAML to JSON: yaml: unmarshal errors:\n  {}", duplicates.yaml.join("\n  "));
         match options.field_validation {
             FieldValidation::Strict => return Err(Status::bad_request(format!("error strict decoding YAML: {why}"))),
-            FieldValidation::Warn => call.warn(why),
+            FieldValidation::Warn => duplicates.yaml.iter().for_each(|text| call.warn(text)),
             FieldValidation::Ignore => {}
         }
     }

@@ -36,7 +36,7 @@ enum Start {
 }
 
 fn start(options: &ListOptions) -> Result<Start, Status> {
-    let revision = parse_revision(&options.resource_version)?;
+    let revision = parse_revision(&options.resource_version).map_err(Status::plain)?;
     Ok(match (options.send_initial_events, revision) {
         (Some(true), _) | (None, 0) => Start::State,
         (Some(false), 0) => Start::Now,

@@ -166,7 +166,7 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
 fn check_identity(served: &Served, update: &Update<'_>, old: &Value, new: &Value) -> Result<(), Status> {
     let resource = served.group_resource();
     let (wanted, uid) = (codec::meta_str(new, "uid"), codec::meta_str(old, "uid"));
-    if !wanted.is_empty() && wanted != uid {
+    if update.whole && !wanted.is_empty() && wanted != uid {
         let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
         return Err(Status::conflict(&resource, update.name, &why));
     }
@@ -193,20 +193,21 @@ fn inherit(old: &Value, new: &mut Value) {
     let Some(from) = codec::metadata(old) else { return };
     let from = from.clone();
     let to = codec::metadata_mut(new);
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "name",
-        "namespace",
-        "resourceVersion",
-    ] {
+    let going = from.contains_key("deletionTimestamp");
+    for field in ["creationTimestamp", "generation", "name", "namespace", "resourceVersion"] {
         match from.get(field) {
             Some(value) => to.insert(field.to_owned(), value.clone()),
             None => to.remove(field),
         };
+    }
+    // What is left out stays; what is set otherwise is for validation to refuse.
+    for field in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let given = to.get(field).is_some_and(|value| !value.is_null() && value != "");
+        if let Some(value) = from.get(field).filter(|_| !given || (going && field == "deletionTimestamp")) {
+            to.insert(field.to_owned(), value.clone());
+        } else if !given {
+            to.remove(field);
+        }
     }
     if !to.contains_key("generateName")
         && let Some(value) = from.get("generateName")
@@ -228,7 +229,11 @@ pub fn track(
     let manager = call.field_manager(&options.field_manager);
     let now = call.timestamp();
     let reset = served.reset_fields(part);
-    apply::track_update(&tracking(served, part, &manager, &now, &reset), old, new);
+    let mut tracking = tracking(served, part, &manager, &now, &reset);
+    if !options.tracked_as.is_empty() {
+        tracking.subresource = options.tracked_as;
+    }
+    apply::track_update(&tracking, old, new);
 }
 
 /// Describes a write to the managed-fields machinery.

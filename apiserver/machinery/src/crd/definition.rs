@@ -12,7 +12,131 @@ use super::version_rules::{columns, schema, selectable_fields, subresources};
 use super::{approval, conditions};
 use crate::field_error::{FieldError, FieldErrors};
 use crate::metadata::names::{is_dns1035_label as dns1035_label, is_dns1123_subdomain as dns1123_subdomain};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+/// Annotation by which groups of the Kubernetes community are approved.
+const APPROVED: &str = "api-approved.kubernetes.io";
+const APPROVAL_URL: &str = "https://github.com/kubernetes/enhancements/pull/1111";
+
+/// Where upstream's internal form has the parts of a version.
+struct Hoisted {
+    schema: bool,
+    subresources: bool,
+    columns: bool,
+    selectable: bool,
+}
+
+impl Hoisted {
+    fn of(versions: &[&Value]) -> Self {
+        let same = |field: &str| {
+            let first = versions.first().and_then(|version| present(version, field));
+            versions.iter().all(|version| present(version, field) == first)
+        };
+        Self {
+            schema: same("schema"),
+            subresources: same("subresources"),
+            columns: same("additionalPrinterColumns"),
+            selectable: same("selectableFields"),
+        }
+    }
+}
+
+fn present<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
+    value.get(field).filter(|found| !found.is_null())
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flag(value: &Value, field: &str) -> bool {
+    value.get(field).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn array<'v>(value: &'v Value, field: &str) -> Vec<&'v Value> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten().collect()
+}
+
+/// Fills in what upstream defaults in a definition: singular and list kind, conversion, stored versions, webhook port.
+pub fn default_definition(definition: &mut Value) {
+    let Some(object) = definition.as_object_mut() else { return };
+    if let Some(Value::Object(spec)) = object.get_mut("spec") {
+        let names = spec.entry("names").or_insert_with(|| json!({}));
+        let kind = text(names, "kind").to_owned();
+        if let Value::Object(names) = names {
+            let is_empty = |field: &str| names.get(field).and_then(Value::as_str).unwrap_or_default().is_empty();
+            let (no_singular, no_list) = (is_empty("singular"), is_empty("listKind"));
+            if no_singular && !kind.is_empty() {
+                names.insert("singular".to_owned(), Value::from(kind.to_lowercase()));
+            }
+            if no_list && !kind.is_empty() {
+                names.insert("listKind".to_owned(), Value::from(format!("{kind}List")));
+            }
+        }
+        if spec.get("conversion").is_none_or(Value::is_null) {
+            spec.insert("conversion".to_owned(), json!({"strategy": "None"}));
+        }
+        if let Some(Value::Object(service)) =
+            spec.get_mut("conversion").and_then(|conversion| conversion.pointer_mut("/webhook/clientConfig/service"))
+        {
+            service.entry("port").or_insert_with(|| json!(443));
+        }
+    }
+    let stored = storage_version(object.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
+    let status = object.entry("status").or_insert_with(|| json!({}));
+    if let (Value::Object(status), Some(stored)) = (status, stored)
+        && status.get("storedVersions").and_then(Value::as_array).is_none_or(Vec::is_empty)
+    {
+        status.insert("storedVersions".to_owned(), json!([stored]));
+    }
+}
+
+fn storage_version(spec: &Value) -> Option<&str> {
+    array(spec, "versions").into_iter().find(|version| flag(version, "storage")).map(|version| text(version, "name"))
+}
+
+/// Resets what a client cannot set when it creates a definition: status and generation.
+pub fn prepare_definition_create(definition: &mut Value) {
+    let stored = storage_version(definition.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
+    let Some(object) = definition.as_object_mut() else { return };
+    let stored: Vec<String> = stored.into_iter().collect();
+    object.insert("status".to_owned(), conditions::empty_status(&stored));
+    super::strategy::set_generation(object, 1);
+}
+
+/// Keeps the status of the old definition, counts the generation up when the spec changed, and records a new storage
+/// version.
+pub fn prepare_definition_update(new: &mut Value, old: &Value) {
+    let changed = new.get("spec") != old.get("spec");
+    let stored = storage_version(new.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
+    let Some(object) = new.as_object_mut() else { return };
+    let mut status = old.get("status").cloned().unwrap_or_else(|| conditions::empty_status(&[]));
+    if let (Value::Object(status), Some(stored)) = (&mut status, stored) {
+        let list = status.entry("storedVersions").or_insert(Value::Null);
+        if list.is_null() {
+            *list = json!([]);
+        }
+        if let Value::Array(list) = list
+            && !list.iter().any(|version| *version == stored.as_str())
+        {
+            list.push(Value::from(stored));
+        }
+    }
+    object.insert("status".to_owned(), status);
+    if changed {
+        let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
+        super::strategy::set_generation(object, generation + 1);
+    }
+}
+
+/// Keeps all but the status of the old definition.
+pub fn prepare_definition_status_update(new: &mut Value, old: &Value) {
+    let Some(object) = new.as_object_mut() else { return };
+    match old.get("spec") {
+        Some(spec) => object.insert("spec".to_owned(), spec.clone()),
+        None => object.remove("spec"),
+    };
+}
 
 /// Validates a new definition. The caller validates `metadata` as a cluster-scoped object whose name is a DNS subdomain.
 #[must_use]

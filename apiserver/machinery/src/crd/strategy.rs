@@ -188,16 +188,3 @@ pub(crate) fn set_generation(object: &mut Map<String, Value>, generation: i64) {
         }
     }
 }
-
-/// Keeps the fields of metadata that a status update may not touch.
-pub(crate) fn reset_metadata_for_status(object: &mut Map<String, Value>, old: &Value) {
-    let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
-    for field in
-        ["deletionTimestamp", "generation", "selfLink", "labels", "annotations", "finalizers", "ownerReferences"]
-    {
-        match old.pointer("/metadata").and_then(|metadata| metadata.get(field)) {
-            Some(value) => metadata.insert(field.to_owned(), value.clone()),
-            None => metadata.remove(field),
-        };
-    }
-}

@@ -154,7 +154,12 @@ pub fn cannot_be_handled(kind: &str, version: &str, wanted: &str, why: &str) -> 
 /// Wraps the error of a body in which no type was found; `body` is shown from its start.
 #[must_use]
 pub fn unrecognized(wanted: &str, why: &str, body: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&body[..body.len().min(30)]).into_owned();
+    let head = &body[..body.len().min(30)];
+    let shown = match head.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(head).into_owned(),
+        Some(_) => head.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
     let summary = if body.len() > 30 { format!("{shown} ...") } else { shown };
     format!("the object provided is unrecognized (must be of type {wanted}): {why} ({summary})")
 }
