@@ -39,12 +39,6 @@ pub async fn route(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     respond::respond(&call, outcome)
 }
 
-/// Methods that mean something here; any other would pass for a GET.
-fn is_served(method: &Method) -> bool {
-    use Method as M;
-    [M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS].contains(method)
-}
-
 /// What is not there at all answers as upstream's mux does.
 fn page_not_found() -> Reply {
     let headers = vec![("x-content-type-options", "nosniff".to_owned())];

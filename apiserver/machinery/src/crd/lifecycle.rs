@@ -2,7 +2,7 @@
 
 use super::props::Props;
 use super::read::{array, flag, text};
-use super::strategy::{reset_metadata_for_status, set_generation};
+use super::strategy::set_generation;
 use super::{conditions, formats};
 use serde_json::{Value, json};
 
@@ -85,7 +85,6 @@ pub fn prepare_definition_status_update(new: &mut Value, old: &Value) {
         Some(spec) => object.insert("spec".to_owned(), spec.clone()),
         None => object.remove("spec"),
     };
-    reset_metadata_for_status(object, old);
 }
 
 /// Returns the formats in a definition that nobody checks; each is worth a warning `unrecognized format "x"`.
