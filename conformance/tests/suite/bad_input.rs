@@ -337,9 +337,9 @@ fn patches() -> Vec<Row> {
         patch(
             MERGE,
             r#"{"metadata":{"uid":"00000000-0000-0000-0000-000000000000"}}"#,
-            409,
-            "Conflict",
-            "Precondition failed: UID in precondition",
+            422,
+            "Invalid",
+            "field is immutable",
         ),
     ]
 }
