@@ -43,13 +43,19 @@ pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
         [".well-known", "openid-configuration"] => {
             let keys_url = format!("{}/openid/v1/jwks", call.scope.keys().issuer());
             let text = authn::openid_configuration(&call.scope, &keys_url);
-            Ok(Some(Reply::Bytes(200, JSON, Bytes::from(text))))
+            Ok(Some(Reply::Tagged(200, JSON, Bytes::from(text), cached())))
         }
         ["openid", "v1", "jwks"] => {
-            Ok(Some(Reply::Bytes(200, "application/jwk-set+json", Bytes::from(call.scope.keys().jwks()))))
+            let bytes = Bytes::from(call.scope.keys().jwks());
+            Ok(Some(Reply::Tagged(200, "application/jwk-set+json", bytes, cached())))
         }
         _ => Ok(None),
     }
+}
+
+/// Keys of the issuer may be kept for an hour, as upstream has it.
+fn cached() -> Vec<(&'static str, String)> {
+    vec![("cache-control", "public, max-age=3600".to_owned())]
 }
 
 async fn discover(call: &Call, segments: &[&str]) -> Result<Option<Reply>, Status> {

@@ -150,7 +150,10 @@ pub fn object(
         Form::Metadata => definition(accepted.media, PARTIAL, &partial(&object)),
         Form::Table => {
             let mut list_meta = Map::new();
-            list_meta.insert("resourceVersion".to_owned(), Value::from(codec::meta_str(&object, "resourceVersion")));
+            let revision = codec::meta_str(&object, "resourceVersion");
+            if !revision.is_empty() {
+                list_meta.insert("resourceVersion".to_owned(), Value::from(revision));
+            }
             definition(accepted.media, TABLE, &table_of(served, &[object], list_meta, true, now, query)?)
         }
     }
@@ -181,7 +184,11 @@ fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
         "" | "Metadata" => Ok(table::IncludeObject::Metadata),
         "None" => Ok(table::IncludeObject::None),
         "Object" => Ok(table::IncludeObject::Object),
-        other => Err(Status::bad_request(format!("unrecognized includeObject value: {}", go_quote(other)))),
+        other => Err(Status::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: {}: must be 'Metadata', 'Object', \
+             'None', or empty",
+            go_quote(other)
+        ))),
     }
 }
 

@@ -67,6 +67,13 @@ async fn dispatch(call: &mut Call, method: &Method, body: Body) -> Result<Reply,
         negotiate::check_routes(&call.headers, streams)?;
     }
     call.accepted = negotiate::accept(&call.headers, offer)?;
+    if path.watch_path && *method != Method::GET {
+        return Err(Status::no_such_method());
+    }
+    let across = served.is_custom() && served.namespaced && path.namespace.is_none();
+    if across && (path.name.is_some() || !call.info.verb.is_read_only()) {
+        return Ok(page_not_found());
+    }
     check_scope(&served, &path, call.info.verb)?;
     if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
         let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;

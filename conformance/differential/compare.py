@@ -66,6 +66,10 @@ class Differ:
         if isinstance(value, list):
             if key == "causes":
                 value = sorted(value, key=lambda cause: (str(cause.get("field")), str(cause.get("message"))))
+            if key == "managedFields" and all(isinstance(v, dict) for v in value):
+                # Sorted by time upstream, and the seconds fall as they fall.
+                name = lambda v: [str(v.get(k)) for k in ("manager", "operation", "subresource", "apiVersion")]
+                value = sorted(value, key=name)
             if key == "nonResourceRules":
                 value = sorted(value, key=str)
             if key == "required" and all(isinstance(v, str) for v in value):

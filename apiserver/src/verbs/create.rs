@@ -59,13 +59,13 @@ pub async fn store(
     }
     admission::mutate(call, served, operation, None, &mut object).await?;
     if generated {
-        set_name(&mut object, &base);
+        set_name(served, &mut object, &base);
     }
     served.prepare_create(&mut object, &now).into_iter().for_each(|text| call.warn(text));
     for attempt in 1..=limits::NAME_RETRIES {
         match commit(call, served, operation, options, object.clone()).await {
             Err(status) if generated && status.reason == "AlreadyExists" && attempt < limits::NAME_RETRIES => {
-                set_name(&mut object, &base)
+                set_name(served, &mut object, &base)
             }
             outcome => return outcome,
         }
@@ -182,7 +182,12 @@ fn system_fields(call: &Call, object: &mut Value) {
     metadata.insert("creationTimestamp".to_owned(), Value::from(call.timestamp()));
 }
 
-fn set_name(object: &mut Value, base: &str) {
+fn set_name(served: &Served, object: &mut Value, base: &str) {
     let name = generate_name(base, || rand::rng().random());
+    if served.is_namespace() {
+        let labels =
+            codec::metadata_mut(object).entry("labels").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        labels["kubernetes.io/metadata.name"] = Value::from(name.as_str());
+    }
     codec::metadata_mut(object).insert("name".to_owned(), Value::from(name));
 }

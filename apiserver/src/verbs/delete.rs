@@ -133,7 +133,18 @@ fn from_query(text: &str) -> Result<Value, Status> {
 /// 404 when it is absent, 403 from admission, 409 for failed preconditions.
 pub async fn delete(call: &Call, served: &Arc<Served>, name: &str, body: &[u8]) -> Result<Reply, Status> {
     let options = DeleteOptions::parse(call, body)?;
+    warn(call, served, &options);
     delete_one(call, served, name, &options).await
+}
+
+/// Warns of what a deletion leaves behind.
+pub fn warn(call: &Call, served: &Served, options: &DeleteOptions) {
+    if options.propagation.is_none() && (served.group.as_str(), served.plural.as_str()) == ("batch", "jobs") {
+        call.warn(
+            "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+             them or set propagationPolicy=Orphan to suppress this warning",
+        );
+    }
 }
 
 /// Deletes an object with decoded options.
@@ -153,12 +164,6 @@ pub async fn delete_one(
         let Some(entry) = entry else { return Err(Status::not_found(&resource, name)) };
         let old = codec::load(served, &entry)?;
         preconditions(served, name, options, &old)?;
-        if options.propagation.is_none() && (served.group.as_str(), served.plural.as_str()) == ("batch", "jobs") {
-            call.warn(
-                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
-                 them or set propagationPolicy=Orphan to suppress this warning",
-            );
-        }
         let operation = Operation { verb: Verb::Delete, part: Subresource::Main, dry_run: options.dry_run };
         admission::validate(call, served, operation, Some(&old), &old, &mut Claims::default()).await?;
         let outcome = match plan(call, served, options, &old) {

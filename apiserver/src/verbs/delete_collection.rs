@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub async fn delete_collection(call: &Call, served: &Arc<Served>, body: &[u8]) -> Result<Reply, Status> {
     let options = ListOptions::parse(&call.query, false)?;
     let deletion = DeleteOptions::parse(call, body)?;
+    delete::warn(call, served, &deletion);
     let filter = Filter::new(served, &options, None)?;
     let page = list::page(call, served, &options, &filter).await?;
     let call_names: Vec<(Option<String>, String)> = page

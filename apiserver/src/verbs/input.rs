@@ -34,7 +34,11 @@ pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValid
             unrecognized(served, &format!("couldn't get version/kind; json parse error: {error}"), bytes)
         })?,
         Media::Yaml => text(media, bytes).map_err(|error| unrecognized(served, &error, bytes))?,
-        Media::Protobuf => (protobuf(served.schema(), served.node, bytes)?, Findings::default()),
+        Media::Protobuf => {
+            let value =
+                protobuf(served.schema(), served.node, bytes).map_err(|error| unrecognized(served, &error, bytes))?;
+            (value, Findings::default())
+        }
     };
     if value.is_null() {
         value = Value::Object(serde_json::Map::new());
@@ -148,7 +152,7 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
         .map(|definition| definition.node)
         .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
     let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
-        Media::Protobuf => protobuf(&api.schema, node, bytes)?,
+        Media::Protobuf => protobuf(&api.schema, node, bytes).map_err(Status::bad_request)?,
         media => text(media, bytes).map_err(Status::bad_request)?.0,
     };
     let given = value.get("kind").and_then(Value::as_str).unwrap_or(kind).to_owned();
@@ -168,10 +172,10 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
 }
 
 /// Decodes an enveloped protobuf message, with apiVersion and kind of the envelope.
-fn protobuf(schema: &Schema, node: NodeId, bytes: &[u8]) -> Result<Value, Status> {
-    let bad = |error: &dyn std::fmt::Display| Status::bad_request(format!("unable to decode protobuf: {error}"));
-    let unknown = proto::unwrap(bytes).map_err(|error| bad(&error))?;
-    let mut value = proto::decode(schema, node, unknown.raw, proto::Limits::default()).map_err(|error| bad(&error))?;
+fn protobuf(schema: &Schema, node: NodeId, bytes: &[u8]) -> Result<Value, String> {
+    let unknown = proto::unwrap(bytes).map_err(|error| error.to_string())?;
+    let mut value =
+        proto::decode(schema, node, unknown.raw, proto::Limits::default()).map_err(|error| error.to_string())?;
     let map = value.as_object_mut().expect("a decoded message is an object");
     map.insert("apiVersion".to_owned(), Value::from(unknown.api_version));
     map.insert("kind".to_owned(), Value::from(unknown.kind));

@@ -173,7 +173,7 @@ fn check_identity(served: &Served, update: &Update<'_>, old: &Value, new: &Value
     let wanted = codec::meta_str(new, "resourceVersion");
     if wanted.is_empty() || wanted == "0" {
         return if update.whole && !served.allows_unconditional_update() {
-            Err(served.invalid(update.name, &[served.missing_revision()]))
+            Err(Status::invalid(&served.group, &served.plural, update.name, &[served.missing_revision()]))
         } else {
             Ok(())
         };

@@ -493,7 +493,7 @@ pub(super) static ALL: &[Strategy] = &[
         resource: "apiservices",
         kind: "APIService",
         allow_unconditional_update: false,
-        status_keeps: StatusKeeps::Spec,
+        status_keeps: StatusKeeps::Metadata,
         ..WITH_STATUS
     },
     Strategy {
