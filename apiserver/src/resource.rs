@@ -460,7 +460,8 @@ impl Served {
     pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
         match (&self.origin, self.definition()) {
             (Origin::Custom(..), Some(version)) => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => version.validate_status_update(object, old),
                     _ => version.validate_update(object, old),
@@ -468,7 +469,8 @@ impl Served {
                 errors
             }
             _ if self.is_definition() => {
-                let mut errors = self.metadata_update_errors(object, old);
+                let mut errors =
+                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
                 errors.extend(match part {
                     Subresource::Status => crd::validate_status_update(object),
                     _ => crd::validate_update(object, old),

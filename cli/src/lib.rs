@@ -134,7 +134,7 @@ impl ServerBuilder {
             StoreChoice::Sqlite => {
                 std::fs::create_dir_all(&self.data_dir)
                     .with_context(|| format!("create {}", self.data_dir.display()))?;
-                Engine::Sqlite(self.data_dir.join("kplex.db"))
+                Engine::Sqlite(self.data_dir.clone())
             }
         };
         Store::open(StoreOptions::new(engine, Arc::new(catalog::base()))).await.context("open the store")

@@ -1,6 +1,7 @@
 //! A control plane as its users have it: a kubeconfig, and what can be done with one.
 
 use crate::wire::Wire;
+use base64::Engine;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::io::Write;
 use std::path::PathBuf;
@@ -62,6 +63,20 @@ impl ControlPlane {
         cluster.and_then(|cluster| cluster.server).expect("the kubeconfig has a server")
     }
 
+    /// Returns what the kubeconfig has in base64: `certificate-authority-data`, `client-certificate-data` or
+    /// `client-key-data`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn certificate_data(&self, key: &str) -> Vec<u8> {
+        let document: serde_json::Value = serde_saphyr::from_str(&self.text).expect("the server writes kubeconfigs");
+        let places = [format!("/clusters/0/cluster/{key}"), format!("/users/0/user/{key}")];
+        let text = places.iter().find_map(|place| document.pointer(place)).and_then(serde_json::Value::as_str);
+        let text: String = text.unwrap_or_else(|| panic!("{key} is missing")).split_whitespace().collect();
+        base64::engine::general_purpose::STANDARD.decode(text).expect("it is base64")
+    }
+
     /// Returns the port of the server.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
@@ -75,7 +90,11 @@ impl ControlPlane {
     pub async fn config(&self) -> kube::Config {
         crate::wire::install_crypto();
         let options = KubeConfigOptions::default();
-        kube::Config::from_custom_kubeconfig(self.parsed(), &options).await.expect("the kubeconfig makes sense")
+        let config = kube::Config::from_custom_kubeconfig(self.parsed(), &options).await;
+        let mut config = config.expect("the kubeconfig makes sense");
+        // A test wants to see every answer.
+        config.default_retry = false;
+        config
     }
 
     /// Returns a `kube` client, as the administrator.
@@ -103,6 +122,7 @@ impl ControlPlane {
         let with_credentials = self.config().await;
         let mut config = kube::Config::new(self.sibling(other));
         config.root_cert = with_credentials.root_cert;
+        config.default_retry = false;
         Wire::new(kube::Client::try_from(config).expect("make a client"))
     }
 

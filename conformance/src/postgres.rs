@@ -30,6 +30,18 @@ pub fn database() -> String {
     format!("postgres://postgres@{host}/{name}")
 }
 
+/// Asks a database of this cluster, by URL, and returns the first column of the first row.
+///
+/// # Panics
+/// When the question makes no sense.
+#[must_use]
+pub fn ask(url: &str, query: &str) -> String {
+    let mut psql = Command::new(binaries().join("psql"));
+    let out = psql.args(["-qXAtc", query, url]).stdin(Stdio::null()).output().expect("run psql");
+    assert!(out.status.success(), "{query}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
 impl Cluster {
     fn psql(&self, command: &str) -> bool {
         let mut psql = Command::new(self.binaries.join("psql"));

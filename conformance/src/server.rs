@@ -2,11 +2,12 @@
 
 use crate::control_plane::ControlPlane;
 use crate::eventually::wait_until;
-use std::io::Read;
+use crate::wire::Wire;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Where the server keeps objects.
@@ -93,6 +94,23 @@ impl Server {
         self.keeper = Keeper::of(&child, self.directory.path());
         self.child = child;
         self.address = address;
+    }
+
+    /// Starts the server again and returns how long it took from the start of the process until `/readyz` said so.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn restart_and_time(&mut self) -> Duration {
+        let start = Instant::now();
+        let child = command(&self.options, self.directory.path(), self.address).spawn().expect("start kplex");
+        self.keeper = Keeper::of(&child, self.directory.path());
+        self.child = child;
+        let wire = Wire::stranger(&format!("https://{}", self.address));
+        while wire.try_get("/readyz").await.is_none_or(|answer| answer.code != 200) {
+            assert!(start.elapsed() < Duration::from_secs(60), "gave up waiting: the server to be ready");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        start.elapsed()
     }
 
     /// Returns the process id.
@@ -226,6 +244,19 @@ fn log(directory: &Path) -> String {
 fn launch(options: &Options, directory: &Path, listen: SocketAddr) -> (Child, SocketAddr) {
     let kubeconfig = directory.join("kubeconfig");
     let before = modified(&kubeconfig);
+    let mut child = command(options, directory, listen).spawn().expect("start kplex");
+    wait_until("the server to become ready", || {
+        if let Some(status) = child.try_wait().expect("ask for the server's end") {
+            panic!("the server ended with {status}:\n{}", log(directory));
+        }
+        (modified(&kubeconfig) != before).then_some(())
+    });
+    let text = std::fs::read_to_string(&kubeconfig).expect("read the kubeconfig");
+    let address = ControlPlane::new("hub", text).port().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    (child, address.expect("the kubeconfig names the port"))
+}
+
+fn command(options: &Options, directory: &Path, listen: SocketAddr) -> Command {
     let log_file = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("test.log"));
     let mut command = kplex();
     command.arg("serve").arg("--data-dir").arg(directory).args(["--listen", &listen.to_string()]);
@@ -238,16 +269,8 @@ fn launch(options: &Options, directory: &Path, listen: SocketAddr) -> (Child, So
         command.args(["--domain", domain]);
     }
     command.env("RUST_BACKTRACE", "1").stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(log_file.expect("open the log")).spawn().expect("start kplex");
-    wait_until("the server to become ready", || {
-        if let Some(status) = child.try_wait().expect("ask for the server's end") {
-            panic!("the server ended with {status}:\n{}", log(directory));
-        }
-        (modified(&kubeconfig) != before).then_some(())
-    });
-    let text = std::fs::read_to_string(&kubeconfig).expect("read the kubeconfig");
-    let address = ControlPlane::new("hub", text).port().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-    (child, address.expect("the kubeconfig names the port"))
+    command.stderr(log_file.expect("open the log"));
+    command
 }
 
 fn modified(path: &Path) -> Option<std::time::SystemTime> {
@@ -272,15 +295,4 @@ impl Drop for Keeper {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Reads all that a child has to say on its standard output.
-///
-/// # Panics
-/// When there is no pipe.
-#[must_use]
-pub fn drain(child: &mut Child) -> String {
-    let mut text = String::new();
-    child.stdout.as_mut().expect("a pipe").read_to_string(&mut text).expect("read the pipe");
-    text
 }

@@ -142,6 +142,15 @@ impl Client {
         absent(self.send(Method::PATCH, path, "application/merge-patch+json", Some(body)).await)
     }
 
+    /// Server-side apply that takes what it names.
+    ///
+    /// # Errors
+    /// Every failure.
+    pub async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, ClientError> {
+        let path = format!("{path}?fieldManager={manager}&force=true");
+        self.send(Method::PATCH, &path, "application/apply-patch+yaml", Some(body)).await
+    }
+
     /// DELETE with options; `None` when the object is not there.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 pub use endpoint::Endpoint;
 pub use operator::api::{ControlPlane, ControlPlaneSpec, ControlPlaneStatus, ControlPlaneType, PostCreateHook};
 
+/// Names on their way from the due rows to the operator; whoever sends more waits.
+const RENEWALS_MAX: usize = 64;
+
 /// Everything that works without being asked.
 #[derive(Clone)]
 pub struct Controllers {
@@ -39,9 +42,10 @@ impl Controllers {
     /// # Errors
     /// When the hub can't be prepared.
     pub async fn start(self, hub: bool) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let mut tasks = builtin::start(&self);
+        let (renewals, aging) = tokio::sync::mpsc::channel(RENEWALS_MAX);
+        let mut tasks = builtin::start(&self, renewals);
         if hub {
-            tasks.extend(operator::start(&self).await?);
+            tasks.extend(operator::start(&self, aging).await?);
         }
         Ok(tasks)
     }

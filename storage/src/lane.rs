@@ -11,14 +11,14 @@ mod queue;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::engine::{Batch, Claim, Hold, LaneRow, Outcome, SliceRow, TenantRecord};
+use crate::engine::{Batch, Claim, Hold, LaneRow, Outcome, SliceChange, SliceRow, TenantRecord};
 use crate::error::StorageError;
 use crate::event::Event;
 use crate::key::{Key, Revision, TenantId};
@@ -89,6 +89,8 @@ pub(crate) struct Lane {
     fenced: AtomicBool,
     /// The task has ended.
     ended: AtomicBool,
+    /// Last batch whose events were dropped since the store was opened.
+    dropped: AtomicU64,
     pub(crate) feed: Mutex<Feed>,
 }
 
@@ -96,7 +98,15 @@ impl Lane {
     pub(crate) fn new(number: u16, sequence: u64, consumers: Vec<(String, u64)>) -> Lane {
         let queue = Mutex::new(Queue::new(consumers));
         let feed = Mutex::new(Feed::starting_at(sequence));
-        Lane { number, queue, wake: Notify::new(), fenced: AtomicBool::new(false), ended: AtomicBool::new(false), feed }
+        Lane {
+            number,
+            queue,
+            wake: Notify::new(),
+            fenced: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            feed,
+        }
     }
 
     /// Queues a unit of work behind the others of its tenant.
@@ -120,6 +130,16 @@ impl Lane {
             return Err(StorageError::Unavailable("the store is closed".to_owned()));
         }
         Ok(())
+    }
+
+    /// Returns the last batch whose events were dropped since the store was opened.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the events up to a batch are about to be dropped.
+    pub(crate) fn dropping(&self, sequence: u64) {
+        self.dropped.fetch_max(sequence, Ordering::SeqCst);
     }
 
     /// Serves nothing any more.
@@ -269,22 +289,56 @@ impl Runner {
         self.lane.serving()?;
         let why = match self.shared.backend.commit(&batch).await {
             Outcome::Durable => {
-                self.row = batch.lane;
-                self.lane.queue.lock().stored(&batch.consumers);
+                self.follow(&batch);
                 return Ok(());
             }
-            Outcome::Rejected(why) | Outcome::Unknown(why) => why,
+            Outcome::Rejected(why) => {
+                self.check_ownership().await?;
+                return Err(StorageError::Unavailable(why));
+            }
+            Outcome::Unknown(why) => why,
         };
         tracing::warn!(lane = self.lane.number, %why, "settling a batch");
         let claim = self.settle().await?;
-        let durable = claim.row.sequence == batch.lane.sequence;
-        self.row = claim.row;
-        self.closed = claim.closed;
-        if durable {
-            self.lane.queue.lock().stored(&batch.consumers);
+        if claim.row.sequence == batch.lane.sequence {
+            self.follow(&batch);
+            self.row = claim.row;
             return Ok(());
         }
+        self.row = claim.row;
         Err(StorageError::Unavailable(why))
+    }
+
+    /// Takes note of what a durable batch did.
+    fn follow(&mut self, batch: &Batch) {
+        self.row = batch.lane;
+        for change in &batch.slices {
+            match change {
+                SliceChange::Create(_) => {}
+                SliceChange::Close(row) => self.closed.push(*row),
+                SliceChange::Drop(slice) => self.closed.retain(|closed| closed.slice != *slice),
+            }
+        }
+        self.lane.queue.lock().stored(&batch.consumers);
+    }
+
+    /// Finds out whether a batch was refused because somebody else has the lane. If the database cannot say, the next
+    /// batch will tell: who was refused need not wait for that.
+    async fn check_ownership(&mut self) -> Result<(), StorageError> {
+        match self.shared.backend.claim(self.lane.number, self.shared.owner, Hold::Keep).await {
+            Ok(Some(claim)) => self.row = claim.row,
+            Ok(None) => return Err(self.fence()),
+            Err(error) => tracing::warn!(lane = self.lane.number, %error, "lane cannot be checked"),
+        }
+        Ok(())
+    }
+
+    /// Stops serving: somebody else has the lane.
+    fn fence(&self) -> StorageError {
+        self.lane.fenced.store(true, Ordering::Relaxed);
+        self.shared.wake_all(self.lane.number);
+        tracing::error!(lane = self.lane.number, "another process has taken over this lane");
+        StorageError::Unavailable("another process has taken over this store".to_owned())
     }
 
     /// Finds out where the lane stands, however long the database is away: nobody is answered before.
@@ -293,12 +347,7 @@ impl Runner {
         loop {
             match self.shared.backend.claim(self.lane.number, self.shared.owner, Hold::Keep).await {
                 Ok(Some(claim)) => return Ok(claim),
-                Ok(None) => {
-                    self.lane.fenced.store(true, Ordering::Relaxed);
-                    self.shared.wake_all(self.lane.number);
-                    tracing::error!(lane = self.lane.number, "another process has taken over this lane");
-                    return Err(StorageError::Unavailable("another process has taken over this store".to_owned()));
-                }
+                Ok(None) => return Err(self.fence()),
                 Err(error) => tracing::warn!(lane = self.lane.number, %error, "lane cannot be settled yet"),
             }
             if self.shared.gave_up() {

@@ -10,7 +10,7 @@ use crate::limits::FLOORS_PER_BATCH_MAX;
 
 impl Runner {
     /// Adds an event weight to the current slice of a batch, turning to the next slice first if this one is full.
-    pub(crate) fn turn_slice(&mut self, batch: &mut Batch, weight: u64) {
+    pub(crate) fn turn_slice(&self, batch: &mut Batch, weight: u64) {
         let now = self.shared.now_ms();
         if self.slice_is_full(now) {
             let row = SliceRow {
@@ -19,7 +19,6 @@ impl Runner {
                 last_sequence: self.row.sequence,
                 bytes: batch.lane.slice_bytes,
             };
-            self.closed.push(row);
             batch.slices.push(SliceChange::Close(row));
             batch.lane.slice += 1;
             batch.lane.slice_bytes = 0;
@@ -92,6 +91,8 @@ impl Runner {
                 self.raise_floor(*tenant, *floor);
             }
         }
+        // Before they go: a tail that is reading them looks at this afterwards.
+        self.lane.dropping(slice.last_sequence);
         let mut batch = self.next_batch();
         batch.slices.push(SliceChange::Drop(slice.slice));
         if !behind.is_empty() {
@@ -99,7 +100,6 @@ impl Runner {
         }
         batch.consumers = behind.into_iter().map(|name| (name, Some(crate::lane::LOST))).collect();
         self.commit(batch).await?;
-        self.closed.retain(|closed| closed.slice != slice.slice);
         tracing::debug!(lane = self.lane.number, slice = slice.slice, tenants = tops.len(), "event slice dropped");
         Ok(())
     }

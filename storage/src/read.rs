@@ -213,7 +213,7 @@ impl Tenant {
     }
 
     /// Brings a resource into memory. Returns false when it stays out: no cache, or too large.
-    async fn load(self: &Arc<Self>, resource: &[u8]) -> Result<bool, StorageError> {
+    pub(crate) async fn load(self: &Arc<Self>, resource: &[u8]) -> Result<bool, StorageError> {
         self.wake().await?;
         if !self.shared.cache_enabled() {
             return Ok(false);

@@ -101,8 +101,9 @@ impl Store {
         self.change_row(id, move |row| row.record = record).await
     }
 
-    /// Replaces what the holes of a tenant's base objects are filled with. Objects change without an event and without a
-    /// new revision, so that this is for holes of a base the tenant has yet to move to.
+    /// Replaces what the holes of a tenant's base objects are filled with. It takes effect when the
+    /// tenant next wakes, without an event and without a new revision, so that it is for holes of a base the tenant has
+    /// yet to move to.
     pub async fn update_holes(&self, id: TenantId, holes: Vec<Bytes>) -> Result<(), StorageError> {
         self.change_row(id, move |row| row.holes = holes).await
     }
@@ -204,6 +205,7 @@ async fn create(shared: Arc<Shared>, new: NewTenant) -> Result<TenantRow, Storag
         shared.forget(id);
         return Err(error);
     }
+    tenant.forget_creation();
     Ok(TenantRow::from_record(row).expect("a new tenant has a name"))
 }
 

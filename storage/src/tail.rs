@@ -49,8 +49,9 @@ impl Store {
             lane.feed.lock().listen();
             lane.consumer(consumer).unwrap_or_else(|| {
                 // Known from here on, so that what it has not seen is kept.
-                lane.acknowledge(consumer, Some(0), self.shared.now_ms());
-                0
+                let oldest = lane.dropped();
+                lane.acknowledge(consumer, Some(oldest), self.shared.now_ms());
+                oldest
             })
         });
         let positions = positions.collect();
@@ -69,8 +70,8 @@ impl Tail {
     /// Waits for the next events. Cancel-safe.
     ///
     /// # Errors
-    /// `Compacted` when events were dropped before this consumer had them: it must look at everything again, after
-    /// [`Tail::skip`].
+    /// `Compacted` when events were dropped before this consumer had them: it must call [`Tail::skip`] and then look at
+    /// everything again.
     pub async fn next(&mut self) -> Result<TailBatch, StorageError> {
         loop {
             let shared = self.shared.clone();
@@ -117,7 +118,14 @@ impl Tail {
         let (sequence, events) = match fed {
             Some(None) => return Ok(None),
             Some(Some((sequence, events))) => (sequence, events.to_vec()),
-            None => self.read_back(lane, after, last).await?,
+            None => {
+                let read = self.read_back(lane, after, last).await?;
+                // Slices that went before or while they were read leave a hole.
+                if after < shared.dropped() {
+                    return Err(StorageError::Compacted { floor: Revision::ZERO });
+                }
+                read
+            }
         };
         self.positions[lane] = sequence;
         let position = Position { lane: shared.number, sequence };

@@ -237,7 +237,8 @@ impl Tenant {
                 state.head = head;
                 state.assigned = state.assigned.max(head);
             }
-            if state.pending.is_empty() && state.pending.capacity() > 16 {
+            if state.pending.is_empty() {
+                // An empty map of this kind still holds a kilobyte.
                 state.pending = HashMap::new();
             }
         }
@@ -251,6 +252,14 @@ impl Tenant {
         state.pending.clear();
         state.assigned = state.head;
         self.shared.lane(self.lane).drain(self.id)
+    }
+
+    /// Lets go of the events of the creation: nobody can have watched before it.
+    pub(crate) fn forget_creation(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Ready {
+            state.history = History::starting_at(state.head);
+        }
     }
 
     /// Marks the tenant as gone: every later call answers so, every watcher wakes up and learns it.

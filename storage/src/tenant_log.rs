@@ -75,7 +75,8 @@ impl TenantLog {
     /// Returns the pending state of a key: what the next write must be computed on. It may never become durable, so that
     /// it is not for answering reads.
     pub async fn current(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
-        self.tenant.wake().await?;
+        // Who is about to write a resource reads it too, sooner or later; and the write will find the key in memory.
+        self.tenant.load(key.resource_prefix()).await?;
         let mut fetched: Option<Fetched> = None;
         loop {
             let head = {

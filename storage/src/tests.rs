@@ -1,6 +1,7 @@
 //! Contract tests: one suite, run over every engine.
 
 mod cluster;
+mod connections;
 mod contract;
 mod faults;
 mod files;
@@ -21,6 +22,11 @@ macro_rules! suite {
         mod memory_without_cache {
             $(#[tokio::test] async fn $promise() {
                 super::contract::$promise(super::Place::memory().without_cache()).await;
+            })*
+        }
+        mod memory_that_loses_every_answer {
+            $(#[tokio::test] async fn $promise() {
+                super::contract::$promise(super::Place::losing_every_answer()).await;
             })*
         }
         mod postgres {

@@ -249,8 +249,10 @@ impl Tenants {
                 () = &mut stop => return,
                 _ = ticks.tick() => {
                     let cold = self.sweep();
-                    if cold > 0 {
-                        tracing::debug!(cold, "idle tenants went cold");
+                    // The store lets go of what nobody has used, and of events that are older than their window.
+                    let trimmed = self.0.store.trim(self.0.options.idle_after);
+                    if cold > 0 || trimmed > 0 {
+                        tracing::debug!(cold, trimmed, "idle tenants went cold");
                     }
                 }
             }

@@ -18,7 +18,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the suite finds differences, or something could not be started.
-pub(super) fn run(args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
     let built = Command::new("cargo").args(["build", "-p", "kplex"]).current_dir(repository()).status()?;
     ensure!(built.success(), "the build failed");
     let scratch = std::env::temp_dir().join(format!("kplex-differential-{}", std::process::id()));

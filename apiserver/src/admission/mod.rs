@@ -7,13 +7,15 @@
 mod certificates;
 mod claim_resize;
 mod escalation;
+pub mod quota;
 mod ingress_class;
 mod lifecycle;
 mod limit_ranger;
+mod node_restriction;
 mod node_taint;
 mod pod_security;
 mod priority;
-mod resources;
+pub mod resources;
 mod runtime_class;
 mod service;
 mod service_account;
@@ -58,6 +60,8 @@ pub struct Operation {
 pub struct Claims {
     /// Changes of other objects, each with what it expects to find.
     pub changes: Vec<Change>,
+    /// Held until the commit is through, by writes that are charged to quotas.
+    pub turn: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 /// Runs the mutating plugins. A new object that asks for a generated name has none yet, as upstream.
@@ -75,6 +79,7 @@ pub async fn mutate(
     lifecycle::admit(call, served, operation, new).await?;
     limit_ranger::admit(&write, new).await?;
     service_account::admit(&write, new).await?;
+    node_restriction::check(&write, new).await?;
     node_taint::admit(&write, new);
     priority::admit(&write, new).await?;
     tolerations::admit(&write, new);
@@ -131,12 +136,18 @@ pub async fn validate(
 ) -> Result<(), Status> {
     let write = Write { call, served, operation, old };
     lifecycle::validate(call, served, operation, new)?;
+    if operation.verb == Verb::Delete {
+        return node_restriction::check(&write, new).await;
+    }
     limit_ranger::validate(&write, new).await?;
     service_account::validate(&write, new).await?;
     pod_security::validate(&write, new).await?;
     priority::validate(&write, new).await?;
     claim_resize::validate(&write, new).await?;
     runtime_class::validate(&write, new).await?;
-    let _ = claims;
-    certificates::validate(&write, new).await
+    certificates::validate(&write, new).await?;
+    quota::charge(&write, new, claims).await
 }
+
+#[cfg(test)]
+mod tests;

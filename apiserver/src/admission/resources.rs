@@ -6,21 +6,23 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Amounts by resource name.
-pub(super) type Amounts = BTreeMap<String, Quantity>;
+pub type Amounts = BTreeMap<String, Quantity>;
 
 /// Reads a list of resources.
-pub(super) fn amounts(list: Option<&Value>) -> Amounts {
+#[must_use]
+pub fn amounts(list: Option<&Value>) -> Amounts {
     let entries = list.and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(name, value)| Some((name.clone(), Quantity::parse(value.as_str()?).ok()?))).collect()
 }
 
 /// Writes a list of resources.
-pub(super) fn to_value(amounts: &Amounts) -> Value {
+#[must_use]
+pub fn to_value(amounts: &Amounts) -> Value {
     Value::Object(amounts.iter().map(|(name, amount)| (name.clone(), Value::from(amount.to_string()))).collect())
 }
 
 /// Adds to a list of resources.
-pub(super) fn add(sum: &mut Amounts, more: &Amounts) {
+pub fn add(sum: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         match sum.get_mut(name) {
             Some(own) => own.add(amount),
@@ -32,7 +34,7 @@ pub(super) fn add(sum: &mut Amounts, more: &Amounts) {
 }
 
 /// Raises each amount to at least that of the other list.
-pub(super) fn raise(sum: &mut Amounts, other: &Amounts) {
+pub fn raise(sum: &mut Amounts, other: &Amounts) {
     for (name, amount) in other {
         if sum.get(name).is_none_or(|own| own < amount) {
             sum.insert(name.clone(), amount.clone());
@@ -42,13 +44,17 @@ pub(super) fn raise(sum: &mut Amounts, other: &Amounts) {
 
 /// Which side of a container's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
+    /// What it needs.
     Requests,
+    /// What it gets at most.
     Limits,
 }
 
 impl Side {
-    pub(super) const fn field(self) -> &'static str {
+    /// Returns the name of the field.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
         match self {
             Self::Requests => "requests",
             Self::Limits => "limits",
@@ -57,13 +63,15 @@ impl Side {
 }
 
 /// Returns what one container asks for.
-pub(super) fn of_container(container: &Value, side: Side) -> Amounts {
+#[must_use]
+pub fn of_container(container: &Value, side: Side) -> Amounts {
     amounts(container.get("resources").and_then(|resources| resources.get(side.field())))
 }
 
 /// Returns what a pod asks for: containers run together, and init containers one after the other before them, except
 /// sidecars, which stay (KEP-753). What the pod asks for as a whole replaces the sum (KEP-2837).
-pub(super) fn of_pod(pod: &Value, side: Side) -> Amounts {
+#[must_use]
+pub fn of_pod(pod: &Value, side: Side) -> Amounts {
     let mut sum = Amounts::new();
     for container in items(pod, "/spec/containers") {
         add(&mut sum, &of_container(container, side));

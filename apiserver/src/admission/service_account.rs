@@ -61,7 +61,8 @@ pub(super) async fn validate(write: &Write<'_>, pod: &Value) -> Result<(), Statu
     check_references(write, pod, &account)
 }
 
-fn is_mirror(pod: &Value) -> bool {
+/// Whether a pod shows what a node runs on its own.
+pub(super) fn is_mirror(pod: &Value) -> bool {
     pod.pointer("/metadata/annotations").and_then(|annotations| annotations.get(MIRROR)).is_some()
 }
 
@@ -81,7 +82,7 @@ fn check_mirror(pod: &Value) -> Result<(), &'static str> {
 }
 
 /// Returns the names of all secrets that a pod refers to.
-fn secret_names(pod: &Value) -> BTreeSet<&str> {
+pub(super) fn secret_names(pod: &Value) -> BTreeSet<&str> {
     let pull = items(pod, "/spec/imagePullSecrets").iter().map(|secret| text(secret, "/name"));
     let containers = ["containers", "initContainers", "ephemeralContainers"].into_iter().flat_map(|list| {
         pod.get("spec").and_then(|spec| spec.get(list)).and_then(Value::as_array).into_iter().flatten()

@@ -72,12 +72,19 @@ fn fill_constants(value: &mut Value) {
 fn parts(object: &Value) -> Vec<Part> {
     let mut writer = Writer::default();
     let map = object.as_object().expect("bootstrap objects are objects");
-    writer.members(map, |writer, key, value| match (key, value) {
+    writer.members(type_first(map), |writer, key, value| match (key, value) {
         ("metadata", Value::Object(metadata)) => writer.metadata(metadata),
         _ => writer.value(key, value),
     });
     writer.cut();
     writer.parts
+}
+
+/// Orders members as `codec::pack` writes them: the type first.
+pub(super) fn type_first(map: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let is_type = |key: &str| key == "apiVersion" || key == "kind";
+    let kind = map.iter().filter(move |(key, _)| is_type(key));
+    kind.chain(map.iter().filter(move |(key, _)| !is_type(key)))
 }
 
 #[derive(Default)]
@@ -106,11 +113,13 @@ impl Writer {
         serde_json::to_writer(&mut self.text, value).expect("writing to memory does not fail");
     }
 
-    fn members(&mut self, map: &Map<String, Value>, mut write: impl FnMut(&mut Self, &str, &Value)) {
+    fn members<'m>(
+        &mut self,
+        members: impl Iterator<Item = (&'m String, &'m Value)>,
+        mut write: impl FnMut(&mut Self, &str, &Value),
+    ) {
         self.text.push(b'{');
-        // Type first, as `codec::pack` writes it.
-        let (kind, rest): (Vec<_>, Vec<_>) = map.iter().partition(|(key, _)| *key == "apiVersion" || *key == "kind");
-        for (place, (key, value)) in kind.into_iter().chain(rest).enumerate() {
+        for (place, (key, value)) in members.enumerate() {
             if place > 0 {
                 self.text.push(b',');
             }
@@ -143,7 +152,7 @@ impl Writer {
 
     fn value(&mut self, key: &str, value: &Value) {
         match value {
-            Value::Object(map) => self.members(map, Self::value),
+            Value::Object(map) => self.members(map.iter(), Self::value),
             Value::Array(items) => {
                 self.text.push(b'[');
                 for (place, item) in items.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The base's roles and bindings, compiled once for the process and shared by all tenants.
 
-use super::base::{key, objects};
+use super::base::{key, objects, type_first};
 use crate::authz::RBAC_GROUP;
 use crate::authz::layer::{Kind, Layer};
 use kplex_storage::Key;
@@ -63,7 +63,7 @@ impl Essence {
         let map = object.as_object().expect("bootstrap objects are objects");
         let (mut head, mut tail) = (b"{".to_vec(), b"}".to_vec());
         let mut after = false;
-        for (key, value) in map {
+        for (key, value) in type_first(map) {
             if key == "metadata" {
                 head.extend_from_slice(br#""metadata":{"#);
                 after = true;
@@ -90,6 +90,7 @@ mod tests {
     use crate::authn::user::User;
     use crate::authz::attributes::{Attributes, ResourceTarget, Target};
     use crate::authz::policy::Policy;
+    use crate::codec;
     use serde_json::json;
 
     fn may(user: &User, verb: &str, target: Target<'_>) -> (bool, String) {
@@ -157,11 +158,11 @@ mod tests {
             let mut object = row.object.clone();
             object["metadata"]["uid"] = json!("1");
             object["metadata"]["creationTimestamp"] = json!("2026-11-23T00:00:00Z");
-            assert!(shared.is_same(&key(row), object.to_string().as_bytes()), "{}", key(row));
+            assert!(shared.is_same(&key(row), &codec::pack(&object, 0).0), "{}", key(row));
             let member = if row.resource.ends_with("roles") { "rules" } else { "subjects" };
             object[member] = json!([]);
             let empty_before = row.object[member].as_array().is_none_or(Vec::is_empty);
-            assert!(empty_before || !shared.is_same(&key(row), object.to_string().as_bytes()), "{}", key(row));
+            assert!(empty_before || !shared.is_same(&key(row), &codec::pack(&object, 0).0), "{}", key(row));
         }
     }
 }

@@ -130,6 +130,17 @@ pub fn early_failure(headers: &HeaderMap, status: &Status) -> Response<Body> {
     failure(accepted.media, status)
 }
 
+/// Returns the response for a request that is turned away before it is routed, 401 or 403: the same for a control plane
+/// that exists and one that does not.
+#[must_use]
+pub fn refusal(headers: &HeaderMap, status: &Status) -> Response<Body> {
+    let mut response = early_failure(headers, status);
+    if status.code == 403 {
+        response.headers_mut().insert("X-Content-Type-Options", HeaderValue::from_static("nosniff"));
+    }
+    response
+}
+
 fn add_warnings(headers: &mut HeaderMap, warnings: &[String]) {
     for text in warnings {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", go_quote(text))) {

@@ -21,10 +21,6 @@ pub(super) async fn authorize(State(_shared): State<Arc<Shared>>, request: Reque
     };
     match authz::authorize_request(scope, user, info, request.uri().query().unwrap_or("")).await {
         Ok(()) => next.run(request).await,
-        Err(status) => {
-            let mut response = respond::early_failure(request.headers(), &status);
-            response.headers_mut().insert("X-Content-Type-Options", http::HeaderValue::from_static("nosniff"));
-            response
-        }
+        Err(status) => respond::refusal(request.headers(), &status),
     }
 }

@@ -138,7 +138,7 @@ fn misdirected() -> Response {
 fn nobody_home(request: &Request, info: &RequestInfo, shows_certificate: bool) -> Response {
     let status =
         authn::refuse_stranger(shows_certificate, request.headers(), info, request.uri().query().unwrap_or(""));
-    respond::early_failure(request.headers(), &status)
+    respond::refusal(request.headers(), &status)
 }
 
 fn with_path(uri: &Uri, path: &str) -> Uri {

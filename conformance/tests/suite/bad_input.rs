@@ -330,16 +330,16 @@ fn patches() -> Vec<Row> {
         patch(
             MERGE,
             r#"{"data":{"a":1}}"#,
-            400,
-            "BadRequest",
+            422,
+            "Invalid",
             "cannot unmarshal number into Go struct field ConfigMap.data of type string",
         ),
         patch(
             MERGE,
             r#"{"metadata":{"uid":"00000000-0000-0000-0000-000000000000"}}"#,
-            409,
-            "Conflict",
-            "Precondition failed: UID in precondition",
+            422,
+            "Invalid",
+            "field is immutable",
         ),
     ]
 }

@@ -16,12 +16,8 @@ fn curl(server: &Server, authority: &std::path::Path, host: &str, args: &[&str],
 
 /// Writes a certificate or key of the kubeconfig into a file beside it.
 fn extract(plane: &ControlPlane, key: &str) -> std::path::PathBuf {
-    use base64::Engine;
-    let line = plane.kubeconfig().lines().find_map(|line| line.trim().strip_prefix(&format!("{key}: ")));
-    let text = line.unwrap_or_else(|| panic!("{key} in {}", plane.kubeconfig())).trim_matches(['"', '\'']).to_owned();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
     let path = plane.path().with_file_name(key);
-    std::fs::write(&path, bytes).expect("write a file");
+    std::fs::write(&path, plane.certificate_data(key)).expect("write a file");
     path
 }
 

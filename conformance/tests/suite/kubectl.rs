@@ -66,7 +66,10 @@ fn apply_creates_then_changes_then_leaves_alone_then_prunes_fields() {
     let service = json(&plane, &["get", "service", "web"]);
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 80);
     plane.kubectl_with(&["delete", "-f", "-"], WEB);
-    assert_eq!(plane.kubectl(&["get", "deployments,services/web", "--ignore-not-found"]).trim(), "");
+    assert_eq!(
+        plane.kubectl(&["get", "deployment/web", "service/web", "configmap/settings", "--ignore-not-found"]).trim(),
+        ""
+    );
 }
 
 #[test]
@@ -244,7 +247,9 @@ fn custom_resources_are_defaulted_pruned_validated_printed_and_explained() {
     assert_eq!(json(&plane, &["get", "engine", "e"])["status"]["cylinders"], 8);
     assert!(plane.kubectl(&["explain", "engine.spec.fuel"]).contains("What it burns."));
     plane.kubectl(&["delete", "crd", "engines.example.com"]);
-    assert!(plane.kubectl_fails(&["get", "engines"], "").contains("the server doesn't have a resource type"));
+    // What kubectl says depends on how old its copy of the discovery documents is.
+    let gone = plane.kubectl_fails(&["get", "engines"], "");
+    assert!(gone.contains("the server doesn't have a resource type") || gone.contains("NotFound"), "{gone}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The service account `default`, in every active namespace.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::{namespace, resources};
 use kplex_storage::Key;
 use serde_json::json;
@@ -12,14 +12,14 @@ const NAME: &str = "default";
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Outcome, Failure> {
+pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Settled, Failure> {
     if !namespace::is_active(tenant, space).await?
         || tenant.read(&Key::new("", "serviceaccounts", Some(space), NAME)).await?.is_some()
     {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": space}});
     let path = format!("/api/v1/namespaces/{}/serviceaccounts", resources::escape(space));
     namespace::ignore_terminating(tenant.client(ACCOUNT).create(&path, &object).await)?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }

@@ -5,7 +5,7 @@
 
 mod plan;
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use super::work::Controller;
 use crate::client::ClientError;
@@ -39,25 +39,25 @@ impl Item {
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Outcome, Failure> {
-    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Outcome::Done) };
-    let Some(item) = find(tenant, &key).await? else { return Ok(Outcome::Done) };
+pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
+    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
+    let Some(item) = find(tenant, &key).await? else { return Ok(Settled) };
     look(tenant, &item, None).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Looks at the dependents of an owner that is gone.
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn owner_gone(tenant: &Tenant, work: &str) -> Result<Outcome, Failure> {
-    let Some((uid, _)) = work.split_once('/') else { return Ok(Outcome::Done) };
+pub(super) async fn owner_gone(tenant: &Tenant, work: &str) -> Result<Settled, Failure> {
+    let Some((uid, _)) = work.split_once('/') else { return Ok(Settled) };
     for key in tenant.scope.log().dependents(uid).await? {
         if let Some(item) = find(tenant, &key).await? {
             look(tenant, &item, Some(uid)).await?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 async fn find(tenant: &Tenant, key: &Key) -> Result<Option<Item>, Failure> {

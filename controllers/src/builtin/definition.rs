@@ -3,7 +3,7 @@
 //! What a status should say is computed by [`conditions`]; here it is read, written and acted on. These controllers run in
 //! upstream's apiserver with its own identity, and so they do here.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use super::work::{Controller, Work};
 use kplex_apiserver::catalog::{GROUP, PLURAL};
@@ -19,28 +19,28 @@ fn path(name: &str) -> String {
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
+pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Settled, Failure> {
     let Some(definition) = tenant.read(&Key::new(GROUP, PLURAL, None, name)).await? else {
         // Names that it had may be what others wait for.
         revisit_conflicting(tenant, name).await?;
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     };
     if conditions::needs_cleanup(&definition) {
         tenant.process.waiting.add(&Work::new(tenant.scope.id(), Controller::Definition, name));
         return finalize(tenant, name, definition).await;
     }
     if definition.pointer("/metadata/deletionTimestamp").is_some() {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     let others = siblings(tenant, name).await?;
     let others: Vec<&Value> = others.iter().collect();
-    let Some(status) = conditions::update(&definition, &others, &tenant.timestamp()) else { return Ok(Outcome::Done) };
+    let Some(status) = conditions::update(&definition, &others, &tenant.timestamp()) else { return Ok(Settled) };
     let renamed = status.get("acceptedNames") != definition.pointer("/status/acceptedNames");
     write_status(tenant, name, definition, status).await?;
     if renamed {
         revisit_conflicting(tenant, name).await?;
     }
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Returns the other definitions of a definition's group.
@@ -62,10 +62,9 @@ fn group_of(name: &str) -> &str {
 async fn revisit_conflicting(tenant: &Tenant, name: &str) -> Result<(), Failure> {
     for other in siblings(tenant, name).await? {
         if !conditions::is_true(&other, "NamesAccepted") {
-            tenant.add(
-                Controller::Definition,
-                other.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(),
-            );
+            let other = other.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            // Ends: each name that is accepted leaves fewer that are not.
+            Box::pin(reconcile(tenant, other)).await?;
         }
     }
     Ok(())
@@ -78,7 +77,7 @@ async fn write_status(tenant: &Tenant, name: &str, mut definition: Value, status
 }
 
 /// Deletes the objects of a terminating definition, and lets it go when there are none.
-async fn finalize(tenant: &Tenant, name: &str, definition: Value) -> Result<Outcome, Failure> {
+async fn finalize(tenant: &Tenant, name: &str, definition: Value) -> Result<Settled, Failure> {
     let say = |definition: &Value, termination: &Termination| {
         conditions::terminating(definition, termination, &tenant.timestamp())
     };
@@ -100,7 +99,7 @@ async fn finalize(tenant: &Tenant, name: &str, definition: Value) -> Result<Outc
             release(tenant, name, definition).await
         }
         // Each departure of an object brings us back.
-        Ok(_) => Ok(Outcome::Done),
+        Ok(_) => Ok(Settled),
         Err(error) => {
             let status = say(&definition, &Termination::Failed(format!("could not issue all deletes: {error}")));
             write_status(tenant, name, definition, status).await?;
@@ -110,13 +109,13 @@ async fn finalize(tenant: &Tenant, name: &str, definition: Value) -> Result<Outc
 }
 
 /// Removes the finalizer; with the last one the definition goes.
-async fn release(tenant: &Tenant, name: &str, mut definition: Value) -> Result<Outcome, Failure> {
+async fn release(tenant: &Tenant, name: &str, mut definition: Value) -> Result<Settled, Failure> {
     conditions::remove_cleanup_finalizer(&mut definition);
     let metadata = &definition["metadata"];
     let finalizers = metadata.get("finalizers").cloned().unwrap_or(Value::Null);
     let patch = json!({"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}});
     tenant.server_client().merge(&path(name), &patch).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Deletes all objects of a definition and returns how many remain.

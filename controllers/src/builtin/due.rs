@@ -83,7 +83,7 @@ async fn add(process: &Arc<Process>, tenant: TenantId, row: &Due) -> Result<(), 
     let Some(controller) = Controller::from_name(&row.kind) else { return Ok(()) };
     let work = Work::new(tenant, controller, &String::from_utf8_lossy(&row.key));
     match controller {
-        Controller::Namespace | Controller::Definition => process.waiting.add(&work),
+        Controller::Namespace | Controller::Definition | Controller::Protection => process.waiting.add(&work),
         Controller::Collect => wait_for_dependents(process, tenant, &row.key).await?,
         _ => {}
     }

@@ -18,6 +18,14 @@ mod worker;
 
 mod account;
 mod collect;
+mod token_secret;
+mod certificate;
+mod aggregation;
+mod bootstrap;
+mod protection;
+mod base_object;
+mod event_expiry;
+mod renewal;
 mod definition;
 mod namespace;
 mod root_certificate;
@@ -26,6 +34,7 @@ use crate::Controllers;
 use process::Process;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Workers of the process: they mostly wait for commits.
@@ -33,10 +42,10 @@ const WORKERS: usize = 8;
 /// Wait before due rows are read again after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the controllers. Whoever starts them joins the tasks after the drain.
+/// Starts the controllers; `renewals` gets names of control planes whose credentials age. Whoever starts them joins the tasks after the drain.
 #[must_use]
-pub fn start(controllers: &Controllers) -> Vec<JoinHandle<()>> {
-    let process = Process::new(controllers.clone());
+pub fn start(controllers: &Controllers, renewals: mpsc::Sender<String>) -> Vec<JoinHandle<()>> {
+    let process = Process::new(controllers.clone(), renewals);
     let mut tasks: Vec<JoinHandle<()>> = (0..WORKERS).map(|_| tokio::spawn(worker::run(process.clone()))).collect();
     tasks.push(tokio::spawn(sources(process)));
     tasks
@@ -57,3 +66,6 @@ async fn sources(process: Arc<Process>) {
     };
     tokio::join!(feed::run(process.clone()), due::run(process, minute));
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 mod conditions;
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::resources;
 use super::work::{Controller, Work};
 use crate::client::ClientError;
@@ -48,22 +48,22 @@ pub(super) fn ignore_terminating(outcome: Result<Value, ClientError>) -> Result<
 ///
 /// # Errors
 /// When something could not be deleted, a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
-    let Some(namespace) = tenant.read(&key(name)).await? else { return Ok(Outcome::Done) };
+pub(super) async fn reconcile(tenant: &Tenant, name: &str) -> Result<Settled, Failure> {
+    let Some(namespace) = tenant.read(&key(name)).await? else { return Ok(Settled) };
     if namespace.pointer("/metadata/deletionTimestamp").is_none() {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     tenant.process.waiting.add(&Work::new(tenant.scope.id(), Controller::Namespace, name));
     let finalizers = namespace.pointer("/spec/finalizers").and_then(Value::as_array);
     if finalizers.is_none_or(Vec::is_empty) {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     let progress = delete_content(tenant, name).await?;
     write_conditions(tenant, name, &namespace, &progress).await?;
     match progress.failure() {
         Some(failure) => Err(Failure::Other(failure)),
         // Each departure of an object brings us back.
-        None if progress.remains() => Ok(Outcome::Done),
+        None if progress.remains() => Ok(Settled),
         None => finalize(tenant, name).await,
     }
 }
@@ -148,8 +148,8 @@ async fn write_conditions(tenant: &Tenant, name: &str, namespace: &Value, progre
     }
 }
 
-async fn finalize(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
-    let Some(mut object) = tenant.read(&key(name)).await? else { return Ok(Outcome::Done) };
+async fn finalize(tenant: &Tenant, name: &str) -> Result<Settled, Failure> {
+    let Some(mut object) = tenant.read(&key(name)).await? else { return Ok(Settled) };
     let finalizers = object.pointer("/spec/finalizers").and_then(Value::as_array).into_iter().flatten();
     let kept: HashSet<&str> =
         finalizers.filter_map(Value::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
@@ -158,7 +158,7 @@ async fn finalize(tenant: &Tenant, name: &str) -> Result<Outcome, Failure> {
     let kept = json!(kept);
     object["spec"]["finalizers"] = kept;
     match tenant.client(ACCOUNT).update(&format!("{}/finalize", path(name)), &object).await {
-        Err(error) if error.code() == 404 => Ok(Outcome::Done),
-        outcome => Ok(outcome.map(|_| Outcome::Done)?),
+        Err(error) if error.code() == 404 => Ok(Settled),
+        outcome => Ok(outcome.map(|_| Settled)?),
     }
 }

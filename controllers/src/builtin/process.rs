@@ -15,21 +15,16 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Names of tenants kept by number, so that the feed need not look them up; dropped as a whole when it is full.
 const NAMES_MAX: usize = 4096;
 /// Objects read at a time.
 const READ_CHUNK: usize = 500;
 
-/// What a controller makes of a piece of work.
+/// A controller looked, and nothing is left to do until something changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Nothing is left to do until something changes.
-    Done,
-    /// It has to look again after a while.
-    Later(Duration),
-}
+pub(crate) struct Settled;
 
 /// Why a piece of work could not be done; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +74,8 @@ pub(crate) struct Process {
     pub queue: Queue,
     /// What waits for something else to go.
     pub waiting: Waiting,
+    /// Names of control planes whose credentials age, for the operator.
+    pub renewals: mpsc::Sender<String>,
     // Taken alone, never across an await.
     names: Mutex<HashMap<TenantId, String>>,
 }
@@ -86,8 +83,14 @@ pub(crate) struct Process {
 impl Process {
     /// Puts the shared state together.
     #[must_use]
-    pub(crate) fn new(controllers: Controllers) -> Arc<Self> {
-        Arc::new(Self { controllers, queue: Queue::default(), waiting: Waiting::default(), names: Mutex::default() })
+    pub(crate) fn new(controllers: Controllers, renewals: mpsc::Sender<String>) -> Arc<Self> {
+        Arc::new(Self {
+            controllers,
+            renewals,
+            queue: Queue::default(),
+            waiting: Waiting::default(),
+            names: Mutex::default(),
+        })
     }
 
     /// Returns a tenant, waking it when it is cold; `None` when it is gone.
@@ -160,17 +163,12 @@ impl Tenant {
         Ok(entry.as_ref().map(codec::parse).transpose()?)
     }
 
-    /// Reads an object of a built-in or custom resource in its served version.
+    /// Reads an object in its served version, with `resourceVersion`.
     ///
     /// # Errors
     /// When the store fails or the object can't be read.
-    pub(crate) async fn load(
-        &self,
-        served: &Served,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> Result<Option<Value>, Failure> {
-        let (entry, _) = self.scope.log().get(&served.key(namespace, name)).await?;
+    pub(crate) async fn load(&self, served: &Served, key: &Key) -> Result<Option<Value>, Failure> {
+        let (entry, _) = self.scope.log().get(key).await?;
         Ok(entry.as_ref().map(|entry| codec::load(served, entry)).transpose()?)
     }
 

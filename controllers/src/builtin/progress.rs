@@ -67,12 +67,6 @@ impl Progress {
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
-
-    /// Returns how many batches are unfinished.
-    #[must_use]
-    pub(crate) fn len(&self) -> usize {
-        self.lanes.lock().values().map(BTreeMap::len).sum()
-    }
 }
 
 #[cfg(test)]

@@ -40,13 +40,6 @@ pub(crate) enum Finish {
         /// A due row keeps it over a crash.
         durable: bool,
     },
-    /// It waits for a moment that it knows; not a failure.
-    Later {
-        /// How long.
-        after: Duration,
-        /// A due row keeps it over a crash.
-        durable: bool,
-    },
 }
 
 #[derive(Default)]
@@ -257,10 +250,6 @@ impl Inner {
                 item.failures = item.failures.saturating_add(1);
                 let wait = BACKOFF_MIN.saturating_mul(1 << (item.failures - 1).min(16)).min(BACKOFF_MAX);
                 (Some(wait), durable)
-            }
-            Finish::Later { after, durable } => {
-                item.failures = 0;
-                (Some(after), durable)
             }
         };
         item.durable = durable;

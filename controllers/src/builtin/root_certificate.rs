@@ -1,6 +1,6 @@
 //! The ConfigMap `kube-root-ca.crt`, in every active namespace: the authorities that clients inside trust.
 
-use super::process::{Failure, Outcome, Tenant};
+use super::process::{Failure, Settled, Tenant};
 use super::{namespace, resources};
 use kplex_storage::Key;
 use serde_json::{Value, json};
@@ -15,9 +15,9 @@ const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the k
 ///
 /// # Errors
 /// When a request or the store fails.
-pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Outcome, Failure> {
+pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Settled, Failure> {
     if !namespace::is_active(tenant, space).await? {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     let data = json!({"ca.crt": bundle(tenant)});
     let collection = format!("/api/v1/namespaces/{}/configmaps", resources::escape(space));
@@ -28,11 +28,11 @@ pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Outcome, F
             "metadata": {"name": NAME, "namespace": space, "annotations": {ANNOTATION: DESCRIPTION}},
         });
         namespace::ignore_terminating(client.create(&collection, &object).await)?;
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     };
     let described = object["metadata"]["annotations"][ANNOTATION].as_str().is_some_and(|text| !text.is_empty());
     if object["data"] == data && described {
-        return Ok(Outcome::Done);
+        return Ok(Settled);
     }
     object["data"] = data;
     if let Value::Null = object["metadata"]["annotations"] {
@@ -40,7 +40,7 @@ pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Outcome, F
     }
     object["metadata"]["annotations"][ANNOTATION] = Value::from(DESCRIPTION);
     client.update(&format!("{collection}/{NAME}"), &object).await?;
-    Ok(Outcome::Done)
+    Ok(Settled)
 }
 
 /// Returns the authorities of both forms of address: the tenant's, for host names, and the server's, for paths.

@@ -3,6 +3,7 @@
 //! Hot path: every write of every tenant passes here. Values are parsed only for what the metadata decides, and only when
 //! their bytes mention it.
 
+use super::base_object;
 use super::waiting::Waiting;
 use super::work::{Controller, Work};
 use kplex_storage::{Entry, Event, Key, TenantId};
@@ -94,14 +95,27 @@ pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> V
     if !is_event(key) {
         works.collect(event, &old, &new, waiting);
     }
-    if event.after.is_none() && !waiting.is_idle(tenant) {
-        works.departure(key, waiting);
+    if base_object::concerns(key.group(), key.resource(), event.after.is_none()) {
+        works.add(Controller::BaseObject, key.as_str());
+    }
+    if !waiting.is_idle(tenant) {
+        if event.after.is_none() {
+            works.departure(key, waiting);
+        }
+        if is_user(key) {
+            works.works.extend(waiting.all(tenant, Controller::Protection));
+        }
     }
     works.works
 }
 
 fn is_event(key: &Key) -> bool {
     key.resource() == "events" && matches!(key.group(), "" | "events.k8s.io")
+}
+
+/// What uses claims and attribute classes.
+fn is_user(key: &Key) -> bool {
+    key.group().is_empty() && matches!(key.resource(), "pods" | "persistentvolumes" | "persistentvolumeclaims")
 }
 
 struct Works {
@@ -126,7 +140,7 @@ impl Works {
                 if name == "default" && event.after.is_none() {
                     self.add(Controller::DefaultAccount, namespace);
                 }
-                if event.before.is_none() || event.after.is_none() {
+                if event.after.is_none() {
                     self.add(Controller::AccountTokens, &format!("{namespace}/{name}"));
                 }
             }
@@ -155,19 +169,14 @@ impl Works {
             ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => {
                 self.add(Controller::Certificate, name)
             }
-            ("rbac.authorization.k8s.io", "clusterroles") => {
-                self.add(Controller::Aggregation, "");
-                self.add(Controller::BaseObject, key.as_str());
+            ("rbac.authorization.k8s.io", "clusterroles") => self.add(Controller::Aggregation, ""),
+            ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses") => {
+                let work = Work::new(self.tenant, Controller::Protection, key.as_str());
+                match event.after {
+                    None => waiting.remove(&work),
+                    Some(_) => self.works.push(work),
+                }
             }
-            ("rbac.authorization.k8s.io", _) | ("flowcontrol.apiserver.k8s.io" | "scheduling.k8s.io", _) => {
-                self.add(Controller::BaseObject, key.as_str())
-            }
-            ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses")
-                if event.after.is_some() =>
-            {
-                self.add(Controller::Protection, key.as_str());
-            }
-            ("", "resourcequotas") => self.add(Controller::Quota, namespace),
             _ => {}
         }
     }
@@ -175,10 +184,7 @@ impl Works {
     fn namespace(&mut self, name: &str, event: Change<'_>, new: &Metadata<'_>, waiting: &Waiting) {
         let work = Work::new(self.tenant, Controller::Namespace, name);
         match event.after {
-            None => {
-                waiting.remove(&work);
-                self.add(Controller::BaseObject, event.key.as_str());
-            }
+            None => waiting.remove(&work),
             Some(_) if new.is_deleting() => {
                 waiting.add(&work);
                 self.works.push(work);
@@ -237,3 +243,6 @@ impl Works {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

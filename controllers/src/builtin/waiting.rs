@@ -1,4 +1,5 @@
-//! Things that wait for something else to go: terminating namespaces and definitions, owners deleted in the foreground.
+//! Things that wait for something else to go: terminating namespaces and definitions, volumes in use, owners deleted in
+//! the foreground.
 //!
 //! The due rows of these things, mirrored in memory: it says which deletion anybody waits for, so that the others cost
 //! nothing. Filled from the rows at the start and from the feed afterwards.
@@ -18,32 +19,41 @@ pub(crate) struct Waiting {
 
 #[derive(Default)]
 struct Things {
-    /// Terminating namespaces and definitions.
+    /// Terminating namespaces and definitions, volumes and claims in use.
     terminating: BTreeSet<(Controller, Arc<str>)>,
     /// Owners by uid, with their storage keys.
     owners: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Waiting {
-    /// Adds a terminating namespace or definition.
+    /// Adds a namespace, a definition or a volume that waits.
     pub(crate) fn add(&self, work: &Work) {
         self.tenants.lock().entry(work.tenant).or_default().terminating.insert((work.controller, work.key.clone()));
     }
 
-    /// Removes a namespace or definition that is gone.
+    /// Removes one that is gone.
     pub(crate) fn remove(&self, work: &Work) {
         self.change(work.tenant, |things| {
             things.terminating.remove(&(work.controller, work.key.clone()));
         });
     }
 
-    /// Returns whether a namespace or definition is terminating.
+    /// Returns whether a thing waits.
     #[must_use]
     pub(crate) fn contains(&self, work: &Work) -> bool {
         self.tenants
             .lock()
             .get(&work.tenant)
             .is_some_and(|things| things.terminating.contains(&(work.controller, work.key.clone())))
+    }
+
+    /// Returns all work of a controller that waits in a tenant.
+    #[must_use]
+    pub(crate) fn all(&self, tenant: TenantId, controller: Controller) -> Vec<Work> {
+        let tenants = self.tenants.lock();
+        let Some(things) = tenants.get(&tenant) else { return Vec::new() };
+        let ours = things.terminating.iter().filter(|(other, _)| *other == controller);
+        ours.map(|(_, key)| Work { tenant, controller, key: key.clone() }).collect()
     }
 
     /// Adds an owner that waits for its dependents.

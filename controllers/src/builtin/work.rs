@@ -34,12 +34,12 @@ pub(crate) enum Controller {
     BootstrapToken,
     /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
     Protection,
-    /// Counts what a namespace uses. Key: the namespace.
-    Quota,
     /// Restores base objects that upstream would restore. Key: the object's storage key.
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
     EventExpiry,
+    /// Has credentials renewed. Key: the Secret's storage key.
+    Renewal,
 }
 
 impl Controller {
@@ -58,9 +58,9 @@ impl Controller {
         Self::BootstrapSigner,
         Self::BootstrapToken,
         Self::Protection,
-        Self::Quota,
         Self::BaseObject,
         Self::EventExpiry,
+        Self::Renewal,
     ];
 
     /// Returns the name that due rows carry.
@@ -80,9 +80,9 @@ impl Controller {
             Self::BootstrapSigner => "bootstrap-signer",
             Self::BootstrapToken => "bootstrap-token",
             Self::Protection => "protection",
-            Self::Quota => "quota",
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
+            Self::Renewal => "renewal",
         }
     }
 

@@ -1,9 +1,10 @@
 //! Workers: take work, hand it to its controller, and keep what failed, over a crash too.
 
-use super::process::{Failure, Outcome, Process, Tenant};
+use super::process::{Failure, Process, Settled, Tenant};
 use super::queue::{Finish, Taken};
 use super::work::{Controller, Work};
-use super::{account, collect, definition, namespace, root_certificate};
+use super::{account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry};
+use super::{namespace, protection, renewal, root_certificate, token_secret};
 use kplex_apiserver::due;
 use kplex_storage::{Due, WriteSet};
 use std::sync::Arc;
@@ -41,12 +42,8 @@ async fn one(process: &Arc<Process>, taken: &Taken) -> Finish {
         Err(_) => Err(Failure::Other("it took too long".to_owned())),
     };
     match outcome {
-        Ok(Outcome::Done) => match forget_row(&tenant, taken).await {
+        Ok(Settled) => match forget_row(&tenant, taken).await {
             Ok(()) => Finish::Done,
-            Err(error) => retry(Some(&tenant), taken, &error).await,
-        },
-        Ok(Outcome::Later(after)) => match keep_row(&tenant, taken).await {
-            Ok(()) => Finish::Later { after, durable: true },
             Err(error) => retry(Some(&tenant), taken, &error).await,
         },
         Err(error) if error.is_gone() => {
@@ -90,7 +87,7 @@ async fn forget_row(tenant: &Tenant, taken: &Taken) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Outcome, Failure> {
+async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Settled, Failure> {
     let key = &work.key;
     match work.controller {
         Controller::Definition => definition::reconcile(tenant, key).await,
@@ -99,6 +96,15 @@ async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Outcome, Failure> {
         Controller::RootCertificate => root_certificate::reconcile(tenant, key).await,
         Controller::Collect => collect::reconcile(tenant, key).await,
         Controller::OwnerGone => collect::owner_gone(tenant, key).await,
-        _ => Ok(Outcome::Done),
+        Controller::TokenSecret => token_secret::reconcile(tenant, key).await,
+        Controller::AccountTokens => token_secret::account_gone(tenant, key).await,
+        Controller::Certificate => certificate::reconcile(tenant, key).await,
+        Controller::Aggregation => aggregation::reconcile(tenant).await,
+        Controller::BootstrapSigner => bootstrap::sign(tenant).await,
+        Controller::BootstrapToken => bootstrap::clean(tenant, key).await,
+        Controller::Protection => protection::reconcile(tenant, key).await,
+        Controller::BaseObject => base_object::reconcile(tenant, key).await,
+        Controller::EventExpiry => event_expiry::reconcile(tenant, key).await,
+        Controller::Renewal => renewal::reconcile(tenant, key).await,
     }
 }

@@ -52,13 +52,18 @@ pub struct ControlPlaneSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global_vars: Option<BTreeMap<String, String>>,
     /// Ready waits for the hooks.
-    #[serde(default)]
+    #[serde(default = "no", skip_serializing_if = "Option::is_none")]
     pub wait_for_post_create_hooks: Option<bool>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
 fn one_year() -> Option<i64> {
     Some(31_536_000)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
+fn no() -> Option<bool> {
+    Some(false)
 }
 
 /// Types of control planes.

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::time::DelayQueue;
 
@@ -28,7 +29,7 @@ struct Item {
 }
 
 /// Follows the hub until the drain.
-pub(super) async fn follow(operator: Arc<Operator>) {
+pub(super) async fn follow(operator: Arc<Operator>, mut aging: mpsc::Receiver<String>) {
     let drain = operator.controllers.shared.drain.clone();
     let api: Api<PartialObjectMeta<ControlPlane>> = Api::all(operator.client.clone());
     let events = watcher(api, Config::default()).default_backoff();
@@ -67,6 +68,7 @@ pub(super) async fn follow(operator: Arc<Operator>) {
                 Ok((name, outcome)) => settle(&mut items, &mut later, &mut waiting, name, outcome),
                 Err(error) => tracing::error!(%error, "a reconcile panicked"),
             },
+            Some(name) = aging.recv() => enqueue(&mut waiting, name),
             Some(name) = later.next() => enqueue(&mut waiting, name.into_inner()),
         }
     }

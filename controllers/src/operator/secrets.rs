@@ -6,13 +6,12 @@ use crate::Endpoint;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use kplex_apiserver::due::RENEW_AT;
 use kplex_tenants::{Leaf, TenantScope, Tenants, TenantsError};
 use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 
-/// Annotation: when the certificates in a Secret want to be renewed, RFC 3339.
-pub(super) const RENEW_AT: &str = "kplex.kubestellar.org/renew-at";
 /// Annotation: uid of the tenant whose credentials these are.
 pub(super) const TENANT: &str = "kplex.kubestellar.org/tenant-uid";
 /// Names of the Secrets.

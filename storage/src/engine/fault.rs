@@ -27,6 +27,8 @@ pub enum Fault {
     LoseAnswer,
     /// It never arrives, and nobody knows.
     LoseRequest,
+    /// It becomes durable, and the answer comes with [`FaultEngine::release`].
+    HoldAnswer,
     /// Nobody knows, and it arrives after the lane was settled. It must bounce off the raised epoch.
     ArriveLate,
 }
@@ -35,11 +37,15 @@ pub enum Fault {
 pub struct FaultEngine {
     inner: Arc<dyn Backend>,
     faults: Mutex<VecDeque<Fault>>,
+    otherwise: Mutex<Fault>,
     /// How many claims fail from now on.
     failing_claims: Mutex<u32>,
     late: Mutex<Vec<Batch>>,
     late_outcomes: Mutex<Vec<Outcome>>,
     paused: watch::Sender<bool>,
+    /// How many of the next views are held up after they have read.
+    held_views: Mutex<u32>,
+    held: watch::Sender<bool>,
     commits: Mutex<u64>,
 }
 
@@ -49,10 +55,13 @@ impl FaultEngine {
         FaultEngine {
             inner,
             faults: Mutex::default(),
+            otherwise: Mutex::new(Fault::None),
             failing_claims: Mutex::new(0),
             late: Mutex::default(),
             late_outcomes: Mutex::default(),
             paused: watch::channel(false).0,
+            held_views: Mutex::new(0),
+            held: watch::channel(true).0,
             commits: Mutex::new(0),
         }
     }
@@ -60,6 +69,11 @@ impl FaultEngine {
     /// Has the next commits suffer these faults, one each.
     pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().extend(faults);
+    }
+
+    /// Has every commit suffer this fault that suffers no injected one.
+    pub fn always(&self, fault: Fault) {
+        *self.otherwise.lock() = fault;
     }
 
     /// Has the next claims fail, as if the database were away.
@@ -75,6 +89,28 @@ impl FaultEngine {
     /// Lets commits go on.
     pub fn resume(&self) {
         self.paused.send_replace(false);
+    }
+
+    /// Holds up the next views after they have read, until [`FaultEngine::release`]: their answers will be old.
+    pub fn hold_views(&self, count: u32) {
+        self.held.send_replace(true);
+        *self.held_views.lock() = count;
+    }
+
+    /// Tells whether all views that were to be held are.
+    pub fn views_are_held(&self) -> bool {
+        *self.held_views.lock() == 0
+    }
+
+    /// Lets held views and answers go.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    async fn wait_for_release(&self) {
+        let mut held = self.held.subscribe();
+        // The sender lives in self: waiting cannot fail.
+        let _ = held.wait_for(|held| !held).await;
     }
 
     /// Returns how many commits were tried.
@@ -117,7 +153,7 @@ impl Backend for FaultEngine {
         let mut paused = self.paused.subscribe();
         // The sender lives in self: waiting cannot fail.
         let _ = paused.wait_for(|paused| !paused).await;
-        let fault = self.faults.lock().pop_front().unwrap_or(Fault::None);
+        let fault = self.faults.lock().pop_front().unwrap_or(*self.otherwise.lock());
         match fault {
             Fault::None => self.inner.commit(batch).await,
             Fault::Reject => Outcome::Rejected("injected".to_owned()),
@@ -127,6 +163,11 @@ impl Backend for FaultEngine {
                 Outcome::Unknown("injected: answer lost".to_owned())
             }
             Fault::LoseRequest => Outcome::Unknown("injected: request lost".to_owned()),
+            Fault::HoldAnswer => {
+                let outcome = self.inner.commit(batch).await;
+                self.wait_for_release().await;
+                outcome
+            }
             Fault::ArriveLate => {
                 self.late.lock().push(batch.clone());
                 Outcome::Unknown("injected: request late".to_owned())
@@ -135,7 +176,17 @@ impl Backend for FaultEngine {
     }
 
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError> {
-        self.inner.view(query).await
+        let view = self.inner.view(query).await;
+        let hold = {
+            let mut held = self.held_views.lock();
+            let hold = *held > 0;
+            *held = held.saturating_sub(1);
+            hold
+        };
+        if hold {
+            self.wait_for_release().await;
+        }
+        view
     }
 
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 struct Cluster {
     directory: PathBuf,
+    port: u16,
     binaries: PathBuf,
     _keeper: Child,
 }
@@ -24,16 +25,28 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// When PostgreSQL is not installed: a suite that skips is a suite that lies.
 pub(crate) fn database() -> String {
     let cluster = CLUSTER.get_or_init(start);
-    let name = format!("test{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let made = cluster.psql(&format!("CREATE DATABASE {name}"));
-    assert!(made, "make a database in {}", cluster.directory.display());
-    format!("host={} user=postgres dbname={name}", cluster.directory.display())
+    format!("host={} port={} user=postgres dbname={}", cluster.directory.display(), cluster.port, cluster.make())
+}
+
+/// Makes a database that can be reached over TCP, encrypted or not. Returns its URL and the root of its certificate.
+pub(crate) fn encrypted_database() -> (String, String) {
+    let cluster = CLUSTER.get_or_init(start);
+    let url = format!("postgres://postgres@localhost:{}/{}", cluster.port, cluster.make());
+    (url, cluster.directory.join("server.crt").display().to_string())
 }
 
 impl Cluster {
+    fn make(&self) -> String {
+        let name = format!("test{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let made = self.psql(&format!("CREATE DATABASE {name}"));
+        assert!(made, "make a database in {}", self.directory.display());
+        name
+    }
+
     fn psql(&self, command: &str) -> bool {
         let mut psql = Command::new(self.binaries.join("psql"));
-        psql.arg("-qXc").arg(command).arg("-h").arg(&self.directory).args(["-U", "postgres", "postgres"]);
+        psql.arg("-qXc").arg(command).arg("-h").arg(&self.directory).arg("-p").arg(self.port.to_string());
+        psql.args(["-U", "postgres", "postgres"]);
         let done = psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         done.is_ok_and(|status| status.success())
     }
@@ -45,20 +58,25 @@ fn start() -> Cluster {
     let script = r#"
         set -e
         "$BINARIES/initdb" -D "$DIRECTORY/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
-        "$BINARIES/postgres" -D "$DIRECTORY/data" -k "$DIRECTORY" -c listen_addresses= \
-            -c max_connections=300 -c shared_buffers=32MB -c log_min_messages=fatal </dev/null &
+        "$BINARIES/postgres" -D "$DIRECTORY/data" -k "$DIRECTORY" -p "$PORT" -c listen_addresses=127.0.0.1 \
+            -c ssl=on -c ssl_cert_file="$DIRECTORY/server.crt" -c ssl_key_file="$DIRECTORY/server.key" \
+            -c max_connections=300 -c shared_buffers=32MB -c log_min_messages=panic </dev/null &
         server=$!
         read wait || true
         kill -INT $server
         wait $server || true
-        rm -rf "$DIRECTORY/data" "$DIRECTORY"/.s.*
+        rm -rf "$DIRECTORY/data" "$DIRECTORY"/.s.* "$DIRECTORY"/server.*
         rmdir "$DIRECTORY" || true
     "#;
+    certify(&directory);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let port = port.expect("find a free port").port();
     let mut keeper = as_other_user(&directory);
     keeper.args(["sh", "-c", script]).env("BINARIES", &binaries).env("DIRECTORY", &directory);
+    keeper.env("PORT", port.to_string());
     // Nobody writes to the pipe: it ends when this process does.
     let keeper = keeper.current_dir("/").stdin(Stdio::piped()).spawn().expect("start the shell that keeps PostgreSQL");
-    let cluster = Cluster { directory, binaries, _keeper: keeper };
+    let cluster = Cluster { directory, port, binaries, _keeper: keeper };
     for _ in 0..600 {
         if cluster.psql("SELECT 1") {
             return cluster;
@@ -66,6 +84,16 @@ fn start() -> Cluster {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("PostgreSQL did not start in {}", cluster.directory.display());
+}
+
+/// Puts a certificate for `localhost` and its key where the server will look for them.
+fn certify(directory: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("make a certificate");
+    let key = directory.join("server.key");
+    std::fs::write(directory.join("server.crt"), made.cert.pem()).expect("write the certificate");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("write the key");
+    let secret = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, secret).expect("protect the key");
 }
 
 /// Returns the directory of the newest PostgreSQL that is installed.
@@ -83,8 +111,11 @@ fn as_other_user(directory: &Path) -> Command {
     if id.trim_ascii() != b"0" {
         return Command::new("env");
     }
-    let owner =
-        Command::new("chown").arg("postgres:postgres").arg(directory).status().expect("give the directory away");
+    let owner = Command::new("chown")
+        .args(["-R", "postgres:postgres"])
+        .arg(directory)
+        .status()
+        .expect("give the directory away");
     assert!(owner.success(), "the package postgresql makes a user postgres");
     let mut command = Command::new("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);

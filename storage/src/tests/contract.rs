@@ -588,6 +588,18 @@ pub(super) async fn byte_limit_drops_slices_and_tells_the_consumer(mut place: Pl
     let log = find(&store, "one").await;
     write(&log, pod("a"), "2").await;
     assert_eq!(tail.next().await.unwrap().events.len(), 1);
+    // A consumer that is there, and has yet to read what was written before it came.
+    let mut late = store.tail("late");
+    for _ in 0..40 {
+        write(&log, pod("big"), &"x".repeat(6_000)).await;
+        delete(&log, pod("big")).await;
+        place.pass(Duration::from_secs(2));
+    }
+    store.maintain().await.unwrap();
+    assert!(matches!(late.next().await, Err(StorageError::Compacted { .. })));
+    late.skip();
+    write(&log, pod("a"), "3").await;
+    assert_eq!(late.next().await.unwrap().events.len(), 1);
 }
 
 pub(super) async fn tenants_do_not_see_each_other(place: Place) {

@@ -218,3 +218,98 @@ async fn cache_stays_within_its_budget_and_answers_stay_right() {
     }
     assert_eq!((store.cache_bytes(), store.warm_tenants()), (0, 0), "memory goes with the tenants");
 }
+
+#[tokio::test]
+async fn write_that_read_its_key_before_another_one_is_refused() {
+    let (place, engine) = faulty();
+    let store = place.without_cache().open().await;
+    let log = tenant(&store, "one").await;
+    let first = write(&log, pod("a"), "1").await;
+    engine.hold_views(1);
+    let late = pending(&log, "a", Expect::At(first), "late");
+    eventually("the write has read its key", || engine.views_are_held()).await;
+    write(&log, pod("a"), "2").await;
+    engine.release();
+    let refused = late.await.unwrap();
+    let Err(StorageError::Conflict { current: Some(current), .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(&current.value[..], b"2");
+    // The same for a key that was not there, and with a history too short to tell.
+    engine.hold_views(1);
+    let late = pending(&log, "b", Expect::Absent, "late");
+    eventually("the write has read its key", || engine.views_are_held()).await;
+    write(&log, pod("b"), "1").await;
+    log.tenant_for_tests().forget_creation();
+    engine.release();
+    assert!(matches!(late.await.unwrap(), Err(StorageError::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn resource_that_is_loaded_while_it_changes_is_whole() {
+    let (place, engine) = faulty();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    write(&log, pod("old"), "1").await;
+    write(&log, pod("gone"), "1").await;
+    drop(log);
+    store.shutdown().await;
+    let store = place.open().await;
+    let log = find(&store, "one").await;
+    engine.hold_views(1);
+    let reading = log.clone();
+    let reader = tokio::spawn(async move { shown(&reading, pods(), None).await });
+    eventually("the resource is being loaded", || engine.views_are_held()).await;
+    let gone = log.floor().await.unwrap().plus(2);
+    let delete = crate::Change { key: pod("gone"), expect: Expect::At(gone), op: crate::Op::Delete };
+    log.commit(set(vec![delete, put(pod("new"), Expect::Absent, "2")])).await.unwrap();
+    engine.release();
+    assert_eq!(reader.await.unwrap(), ["new=2", "old=1"]);
+    assert!(log.tenant_for_tests().lock().cache.bytes() > 0, "it was loaded");
+    assert_eq!(shown(&log, pods(), None).await, ["new=2", "old=1"]);
+}
+
+#[tokio::test]
+async fn read_never_shows_what_the_head_denies() {
+    let (mut place, engine) = faulty();
+    for cache_bytes_max in [0, 1 << 20] {
+        place.limits.cache_bytes_max = cache_bytes_max;
+        let store = place.open().await;
+        let log = tenant(&store, &format!("{cache_bytes_max}")).await;
+        log.tenant_for_tests().lock().cache.evict(&store.shared.budget);
+        let head = log.head().await.unwrap();
+        engine.hold_views(0);
+        engine.inject([Fault::HoldAnswer]);
+        let before = engine.commits();
+        let writing = pending(&log, "a", Expect::Absent, "1");
+        eventually("the write is durable, its answer under way", || engine.commits() > before).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let reading = log.clone();
+        let reader = tokio::spawn(async move {
+            let (entry, head) = reading.get(&pod("a")).await.unwrap();
+            assert!(entry.unwrap().revision <= head);
+            let shown = shown(&reading, pods(), None).await;
+            (shown, reading.watch(pods(), head).advance().await.is_ok())
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!reader.is_finished(), "the write is not published yet");
+        assert_eq!(log.head().await.unwrap(), head);
+        engine.release();
+        assert_eq!(reader.await.unwrap(), (vec!["a=1".to_owned()], true));
+        assert_eq!(writing.await.unwrap().unwrap(), head.get() + 1);
+        store.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn refused_write_is_answered_while_the_database_is_away() {
+    let (place, engine) = faulty();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    engine.inject([Fault::Reject, Fault::Reject]);
+    engine.fail_claims(u32::MAX);
+    for _ in 0..2 {
+        let refused = log.commit(set(vec![put(pod("a"), Expect::Absent, "1")])).await;
+        assert!(matches!(refused, Err(StorageError::Unavailable(_))), "{refused:?}");
+    }
+    write(&log, pod("a"), "2").await;
+    assert_eq!(shown(&log, pods(), None).await, ["a=2"]);
+}

@@ -94,7 +94,7 @@ async fn opening_costs_the_same_with_many_tenants() {
     database(&place).execute(rows, []).unwrap();
     let many = fastest_open(&place).await;
     // Reading a hundred thousand rows takes many times this long.
-    assert!(many < 2 * few + Duration::from_millis(10), "{few:?} with one tenant, {many:?} with 100,000");
+    assert!(many < 3 * few + Duration::from_millis(50), "{few:?} with one tenant, {many:?} with 100,000");
 }
 
 async fn fastest_open(place: &Place) -> Duration {
@@ -188,4 +188,25 @@ fn futures_can_be_spawned() {
     shared::<crate::TenantLog>();
     shared::<crate::Cursor>();
     shared::<SqliteEngine>();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_is_checkpointed_while_it_is_written() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    let value = "x".repeat(200_000);
+    for round in 0..300 {
+        write(&log, pod(&format!("p{}", round % 20)), &format!("{round}{value}")).await;
+    }
+    let size = std::fs::metadata(place.directory().join("kplex.db-wal")).unwrap().len();
+    // 60 MB were written, and as much again of pages around them: a log that nobody checkpoints has more than 120 MB. How
+    // far the checkpoints are behind is up to the machine.
+    assert!(size < 100 << 20, "{size}");
+    let connection = database(&place);
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(pragma("page_size"), 8192);
+    drop(log);
+    store.shutdown().await;
+    assert!(!place.directory().join("kplex.db-wal").exists(), "a closed store is one file");
 }

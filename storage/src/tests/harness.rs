@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::engine::Backend;
+use crate::engine::fault::{Fault, FaultEngine};
 use crate::engine::memory::MemoryEngine;
 use crate::{
     Base, BaseItem, Change, Clock, Cursor, Engine, Entry, Event, Expect, Key, Limits, ListQuery, NewTenant, Op, Page,
@@ -40,6 +41,13 @@ impl Place {
         Place::custom(Arc::new(MemoryEngine::new()))
     }
 
+    /// A place where each commit has to be settled before anybody can be answered.
+    pub(crate) fn losing_every_answer() -> Place {
+        let faults = FaultEngine::new(Arc::new(MemoryEngine::new()));
+        faults.always(Fault::LoseAnswer);
+        Place::custom(Arc::new(faults))
+    }
+
     pub(crate) fn custom(backend: Arc<dyn Backend>) -> Place {
         Place::new(Kind::Custom(backend))
     }
@@ -62,6 +70,17 @@ impl Place {
             Kind::Sqlite(directory) => directory.path().to_owned(),
             Kind::Custom(_) | Kind::Postgres(_) => panic!("only SQLite has a directory"),
         }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        match &self.kind {
+            Kind::Postgres(url) => url,
+            Kind::Custom(_) | Kind::Sqlite(_) => panic!("only PostgreSQL has a URL"),
+        }
+    }
+
+    pub(crate) fn set_url(&mut self, url: String) {
+        self.kind = Kind::Postgres(url);
     }
 
     pub(crate) fn pass(&self, time: Duration) {

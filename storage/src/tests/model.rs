@@ -1,6 +1,6 @@
 //! Random operations against a store and against a plain model of it, which must agree.
 //!
-//! Every run prints its seed; `KPLEX_SEED=<seed>` replays it.
+//! Every run prints its seeds; `KPLEX_SEED=<seed>` replays one, `KPLEX_SEEDS=<count>` runs many.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -321,7 +321,12 @@ impl World {
         let expected = self.models[&name].listed(at.unwrap_or(self.models[&name].head()), &prefix);
         let (mut found, mut after, mut revision) = (Vec::new(), None, at);
         loop {
-            let page = log.list(ListQuery { prefix: prefix.clone(), after, limit, at: revision }).await.unwrap();
+            let query = ListQuery { prefix: prefix.clone(), after, limit, at: revision };
+            let page = match log.list(query).await {
+                // The lane dropped a slice by itself, since the floor was asked for.
+                Err(StorageError::Compacted { floor }) if revision < Some(floor) => return,
+                page => page.expect("list"),
+            };
             assert!(limit == 0 || page.entries.len() <= limit);
             assert!(!page.more || !page.entries.is_empty(), "a page that is not the last has entries");
             revision = Some(page.revision);
@@ -360,7 +365,10 @@ impl World {
         let text =
             |entry: &Option<crate::Entry>| entry.as_ref().map(|entry| String::from_utf8(entry.value.to_vec()).unwrap());
         loop {
-            let events = cursor.advance().await.unwrap();
+            let events = match cursor.advance().await {
+                Err(StorageError::Compacted { floor }) if after < floor => return,
+                events => events.expect("watch"),
+            };
             if events.is_empty() {
                 break;
             }
@@ -463,6 +471,7 @@ fn seeds(count: u64) -> Vec<u64> {
     if let Ok(seed) = std::env::var("KPLEX_SEED") {
         return vec![seed.parse().expect("KPLEX_SEED is a number")];
     }
+    let count = std::env::var("KPLEX_SEEDS").map_or(count, |count| count.parse().expect("KPLEX_SEEDS is a number"));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     (0..count).map(|at| now.as_nanos() as u64 ^ (at << 32)).collect()
 }
@@ -483,7 +492,7 @@ async fn check(count: u64, steps: usize, mut place: impl FnMut() -> (Place, Opti
 
 #[tokio::test]
 async fn memory_store_agrees_with_the_model() {
-    check(12, 400, || (Place::memory(), None)).await;
+    check(6, 400, || (Place::memory(), None)).await;
 }
 
 #[tokio::test]
@@ -492,15 +501,15 @@ async fn faulty_store_agrees_with_the_model() {
         let faults = Arc::new(FaultEngine::new(Arc::new(MemoryEngine::new())));
         (Place::custom(faults.clone()), Some(faults))
     };
-    check(12, 400, place).await;
+    check(6, 400, place).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_store_agrees_with_the_model() {
-    check(3, 300, || (Place::sqlite(), None)).await;
+    check(2, 300, || (Place::sqlite(), None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_store_agrees_with_the_model() {
-    check(2, 200, || (Place::postgres(), None)).await;
+    check(1, 200, || (Place::postgres(), None)).await;
 }

@@ -1,4 +1,4 @@
-//! The programs that the tests call: curl, sqlite3, kubectl and a PostgreSQL server. Missing ones are installed.
+//! The programs that the tests call: curl, kubectl and a PostgreSQL server. Missing ones are installed.
 //!
 //! kubectl is built from its Go module where Go is there, because Debian's own is years older than the API it would talk to.
 
@@ -11,7 +11,7 @@ const KUBECTL: &str = "v0.35.4";
 
 /// Installs what is missing and returns the `PATH` that finds it.
 pub(super) fn ensure() -> Result<String> {
-    let mut packages: Vec<&str> = ["curl", "sqlite3"].into_iter().filter(|program| !on_path(program)).collect();
+    let mut packages: Vec<&str> = if on_path("curl") { Vec::new() } else { vec!["curl"] };
     if !has_postgres() {
         packages.push("postgresql");
     }

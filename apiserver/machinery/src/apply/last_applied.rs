@@ -46,7 +46,8 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
             metadata.remove("annotations");
         }
     }
-    let text = format!("{config}\n");
+    // Go's encoder hides what HTML would take for markup.
+    let text = format!("{config}\n").replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let Some(map) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else { return };
     map.insert(ANNOTATION.to_owned(), Value::from(text));
     let size: usize = map.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();

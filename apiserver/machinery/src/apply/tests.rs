@@ -84,7 +84,7 @@ fn replay(case: &Value) -> Result<(), String> {
     let now = result.map_or_else(|| latest_time(&case["live"]), latest_time);
     let field = |name: &str| vec![Element::Field(name.to_owned())];
     let reset = match (custom, op) {
-        (true, "status") => Set::from_paths(&[field("spec")]),
+        (true, "status" | "applystatus") => Set::from_paths(&[field("spec")]),
         (true, _) => Set::from_paths(&[field("status")]),
         (false, _) => Set::default(),
     };
@@ -93,7 +93,7 @@ fn replay(case: &Value) -> Result<(), String> {
         node,
         api_version,
         kind,
-        subresource: if op == "status" { "status" } else { "" },
+        subresource: if op.ends_with("status") { "status" } else { "" },
         manager: case["manager"].as_str().unwrap(),
         now: &now,
         reset: &reset,
@@ -104,7 +104,7 @@ fn replay(case: &Value) -> Result<(), String> {
         if custom {
             let map = object.as_object_mut().unwrap();
             match (live, op) {
-                (Some(live), "status") => {
+                (Some(live), "status" | "applystatus") => {
                     let status = map.get("status").cloned();
                     let managed = map["metadata"].get("managedFields").cloned();
                     *map = live.as_object().unwrap().clone();
@@ -127,7 +127,7 @@ fn replay(case: &Value) -> Result<(), String> {
         }
     };
     let mut made = match op {
-        "apply" => {
+        "apply" | "applystatus" => {
             let request = ApplyRequest { tracking, live, config: body, force: case["force"] == json!(true) };
             match apply(&request) {
                 Ok(object) => object,
@@ -150,11 +150,11 @@ fn replay(case: &Value) -> Result<(), String> {
         }
         _ => body.clone(),
     };
-    if custom && op == "apply" {
+    if custom && op.starts_with("apply") {
         default_keys(&mut made);
     }
     let Some(result) = result else { return Ok(()) };
-    if op != "apply" {
+    if !op.starts_with("apply") {
         if !custom {
             conform(schema, node, &mut made).unwrap();
             crate::builtin::defaults::default("", "v1", kind, &mut made, &now);
@@ -396,7 +396,7 @@ fn client_side_apply_counts_as_ownership_for_kubectl() {
     let mut live = config_map(json!({"x": "1"}));
     live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": last.to_string()});
     track_update(&tracking("kubectl-client-side-apply", EARLY, &reset), None, &mut live);
-    let config = config_map(json!({"x": "2"}));
+    let config = config_map(json!({"x": "2", "y": "<&>"}));
     let attempt = |manager| {
         apply(&ApplyRequest {
             tracking: tracking(manager, LATE, &reset),
@@ -413,7 +413,8 @@ fn client_side_apply_counts_as_ownership_for_kubectl() {
     let migrated = attempt("kubectl").unwrap();
     assert_eq!(migrated["data"]["x"], "2");
     let annotation = migrated["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str();
-    assert_eq!(annotation, Some(format!("{config}\n").as_str()));
+    let written = format!("{config}\n").replace("<&>", r"\u003c\u0026\u003e");
+    assert_eq!(annotation, Some(written.as_str()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The path is a chain of borrowed steps, so walking a valid object allocates nothing; it is rendered only when an
 //! error is written. Accessors never fail: what is absent or of another type reads as its zero value.
 
-use crate::field_error::{ErrorType, FieldError, FieldErrors};
+use crate::field_error::{ErrorType, FieldError, FieldErrors, go_quote};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -58,6 +58,11 @@ impl<'p, 'v> At<'p, 'v> {
     /// An entry of this map.
     pub(crate) fn key<'s>(&'s self, key: &'s str) -> At<'s, 'v> {
         let value = self.value.as_object().and_then(|map| map.get(key)).unwrap_or(&ABSENT);
+        At { value, parent: Some(self), step: Step::Key(key) }
+    }
+
+    /// An entry of this map whose key is shown differently.
+    pub(crate) fn keyed<'s>(&'s self, key: &'s str, value: &'v Value) -> At<'s, 'v> {
         At { value, parent: Some(self), step: Step::Key(key) }
     }
 
@@ -197,13 +202,25 @@ impl At<'_, '_> {
         errors.push(error);
     }
 
-    /// `Unsupported value` that shows the string here.
+    /// `Unsupported value` that shows a text as it is.
+    pub(crate) fn unsupported_shown(&self, errors: &mut FieldErrors, shown: &str, supported: &[&str]) {
+        self.unsupported_value(errors, self.value.clone(), supported);
+        if let Some(error) = errors.last_mut() {
+            error.omit_value = true;
+            error.detail = format!("{shown}: {}", error.detail);
+        }
+    }
+
+    /// `Unsupported value` that shows the string here. The supported ones are listed in the order given.
     pub(crate) fn unsupported(&self, errors: &mut FieldErrors, supported: &[&str]) {
-        errors.push(FieldError::not_supported(self.path(), self.str(), supported));
+        self.unsupported_value(errors, self.str(), supported);
     }
 
     pub(crate) fn unsupported_value(&self, errors: &mut FieldErrors, value: impl Into<Value>, supported: &[&str]) {
-        errors.push(FieldError::not_supported(self.path(), value, supported));
+        let quoted: Vec<String> = supported.iter().map(|value| go_quote(value)).collect();
+        let mut error = FieldError::not_supported(self.path(), value, &[]);
+        error.detail = format!("supported values: {}", quoted.join(", "));
+        errors.push(error);
     }
 
     /// `Unsupported value` unless the string here is one of these.

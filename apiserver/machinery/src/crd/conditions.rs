@@ -3,7 +3,7 @@
 //!
 //! All of it is pure: the caller passes the other definitions of the group and the time.
 
-use super::definition::{Approval, approval_state};
+use super::approval::{Approval, approval_state};
 use super::props::Props;
 use super::structural;
 use crate::field_error::go_quote;

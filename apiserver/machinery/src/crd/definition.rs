@@ -2,144 +2,17 @@
 //!
 //! Upstream validates an internal form in which what all versions agree on (schema, subresources, columns, selectable
 //! fields) has moved to the top level. Its paths (`spec.validation.openAPIV3Schema…` for a definition with one version) are
-//! what clients see, so [`Hoisted`] says where each part went. `metadata` is validated by the caller, like that of every
+//! what clients see, so [`Moved`] says where each part went. `metadata` is validated by the caller, like that of every
 //! object, with the name rule of [`validate_create`].
 
-use super::compile::compile_schema;
-use super::defaulting;
-use super::openapi_rules;
-use super::paths::{child, index, key};
-use super::props::Props;
-use super::selectable;
-use super::structural;
-use super::{conditions, formats};
+use super::internal_form::{self, Moved};
+use super::paths::{child, index};
+use super::read::{array, flag, present, text};
+use super::version_rules::{columns, schema, selectable_fields, subresources};
+use super::{approval, conditions};
 use crate::field_error::{FieldError, FieldErrors};
 use crate::metadata::names::{is_dns1035_label as dns1035_label, is_dns1123_subdomain as dns1123_subdomain};
-use serde_json::{Map, Value, json};
-
-/// Annotation by which groups of the Kubernetes community are approved.
-const APPROVED: &str = "api-approved.kubernetes.io";
-const APPROVAL_URL: &str = "https://github.com/kubernetes/enhancements/pull/1111";
-
-/// Where upstream's internal form has the parts of a version.
-struct Hoisted {
-    schema: bool,
-    subresources: bool,
-    columns: bool,
-    selectable: bool,
-}
-
-impl Hoisted {
-    fn of(versions: &[&Value]) -> Self {
-        let same = |field: &str| {
-            let first = versions.first().and_then(|version| present(version, field));
-            versions.iter().all(|version| present(version, field) == first)
-        };
-        Self {
-            schema: same("schema"),
-            subresources: same("subresources"),
-            columns: same("additionalPrinterColumns"),
-            selectable: same("selectableFields"),
-        }
-    }
-}
-
-fn present<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
-    value.get(field).filter(|found| !found.is_null())
-}
-
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn flag(value: &Value, field: &str) -> bool {
-    value.get(field).and_then(Value::as_bool).unwrap_or_default()
-}
-
-fn array<'v>(value: &'v Value, field: &str) -> Vec<&'v Value> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten().collect()
-}
-
-/// Fills in what upstream defaults in a definition: singular and list kind, conversion, stored versions, webhook port.
-pub fn default_definition(definition: &mut Value) {
-    let Some(object) = definition.as_object_mut() else { return };
-    if let Some(Value::Object(spec)) = object.get_mut("spec") {
-        let names = spec.entry("names").or_insert_with(|| json!({}));
-        let kind = text(names, "kind").to_owned();
-        if let Value::Object(names) = names {
-            let is_empty = |field: &str| names.get(field).and_then(Value::as_str).unwrap_or_default().is_empty();
-            let (no_singular, no_list) = (is_empty("singular"), is_empty("listKind"));
-            if no_singular && !kind.is_empty() {
-                names.insert("singular".to_owned(), Value::from(kind.to_lowercase()));
-            }
-            if no_list && !kind.is_empty() {
-                names.insert("listKind".to_owned(), Value::from(format!("{kind}List")));
-            }
-        }
-        if spec.get("conversion").is_none_or(Value::is_null) {
-            spec.insert("conversion".to_owned(), json!({"strategy": "None"}));
-        }
-        if let Some(Value::Object(service)) =
-            spec.get_mut("conversion").and_then(|conversion| conversion.pointer_mut("/webhook/clientConfig/service"))
-        {
-            service.entry("port").or_insert_with(|| json!(443));
-        }
-    }
-    let stored = storage_version(object.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
-    let status = object.entry("status").or_insert_with(|| json!({}));
-    if let (Value::Object(status), Some(stored)) = (status, stored)
-        && status.get("storedVersions").and_then(Value::as_array).is_none_or(Vec::is_empty)
-    {
-        status.insert("storedVersions".to_owned(), json!([stored]));
-    }
-}
-
-fn storage_version(spec: &Value) -> Option<&str> {
-    array(spec, "versions").into_iter().find(|version| flag(version, "storage")).map(|version| text(version, "name"))
-}
-
-/// Resets what a client cannot set when it creates a definition: status and generation.
-pub fn prepare_definition_create(definition: &mut Value) {
-    let stored = storage_version(definition.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
-    let Some(object) = definition.as_object_mut() else { return };
-    let stored: Vec<String> = stored.into_iter().collect();
-    object.insert("status".to_owned(), conditions::empty_status(&stored));
-    super::strategy::set_generation(object, 1);
-}
-
-/// Keeps the status of the old definition, counts the generation up when the spec changed, and records a new storage
-/// version.
-pub fn prepare_definition_update(new: &mut Value, old: &Value) {
-    let changed = new.get("spec") != old.get("spec");
-    let stored = storage_version(new.get("spec").unwrap_or(&Value::Null)).map(str::to_owned);
-    let Some(object) = new.as_object_mut() else { return };
-    let mut status = old.get("status").cloned().unwrap_or_else(|| conditions::empty_status(&[]));
-    if let (Value::Object(status), Some(stored)) = (&mut status, stored) {
-        let list = status.entry("storedVersions").or_insert(Value::Null);
-        if list.is_null() {
-            *list = json!([]);
-        }
-        if let Value::Array(list) = list
-            && !list.iter().any(|version| *version == stored.as_str())
-        {
-            list.push(Value::from(stored));
-        }
-    }
-    object.insert("status".to_owned(), status);
-    if changed {
-        let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
-        super::strategy::set_generation(object, generation + 1);
-    }
-}
-
-/// Keeps all but the status of the old definition.
-pub fn prepare_definition_status_update(new: &mut Value, old: &Value) {
-    let Some(object) = new.as_object_mut() else { return };
-    match old.get("spec") {
-        Some(spec) => object.insert("spec".to_owned(), spec.clone()),
-        None => object.remove("spec"),
-    };
-}
+use serde_json::Value;
 
 /// Validates a new definition. The caller validates `metadata` as a cluster-scoped object whose name is a DNS subdomain.
 #[must_use]
@@ -148,7 +21,7 @@ pub fn validate_create(definition: &Value) -> FieldErrors {
     errors.extend(spec(definition));
     errors.extend(status(definition));
     errors.extend(stored_versions(definition));
-    errors.extend(approval(definition, None));
+    errors.extend(approval::validate(definition, None));
     errors.extend(preserve_unknown(definition));
     errors
 }
@@ -173,7 +46,7 @@ pub fn validate_update(new: &Value, old: &Value) -> FieldErrors {
     }
     errors.extend(status(new));
     errors.extend(stored_versions(new));
-    errors.extend(approval(new, Some(old)));
+    errors.extend(approval::validate(new, Some(old)));
     errors.extend(preserve_unknown(new));
     errors
 }
@@ -182,27 +55,6 @@ pub fn validate_update(new: &Value, old: &Value) -> FieldErrors {
 #[must_use]
 pub fn validate_status_update(new: &Value) -> FieldErrors {
     status(new)
-}
-
-/// Returns the formats in a definition that nobody checks; each is worth a warning `unrecognized format "x"`.
-#[must_use]
-pub fn unrecognized_formats(definition: &Value) -> Vec<String> {
-    let versions = definition.get("spec").map(|spec| array(spec, "versions")).unwrap_or_default();
-    let schemas: Vec<&Value> =
-        versions.iter().filter_map(|version| version.pointer("/schema/openAPIV3Schema")).collect();
-    let same = schemas.len() == versions.len() && schemas.windows(2).all(|pair| pair[0] == pair[1]);
-    let mut found = Vec::new();
-    for schema in schemas.into_iter().take(if same { 1 } else { usize::MAX }) {
-        let Some(props) = Props::of(schema) else { continue };
-        props.any(&mut |schema| {
-            let format = schema.text("format");
-            if schema.type_name() == "string" && !format.is_empty() && !formats::is_supported(format) {
-                found.push(format.to_owned());
-            }
-            false
-        });
-    }
-    found
 }
 
 fn name(definition: &Value) -> FieldErrors {
@@ -219,12 +71,12 @@ fn name(definition: &Value) -> FieldErrors {
 fn spec(definition: &Value) -> FieldErrors {
     let spec = definition.get("spec").unwrap_or(&Value::Null);
     let versions = array(spec, "versions");
-    let hoisted = Hoisted::of(&versions);
+    let moved = Moved::of(&versions);
     let mut errors = Vec::new();
     group(spec, &mut errors);
     one_of("spec.scope", text(spec, "scope"), &["Cluster", "Namespaced"], &mut errors);
     let lacks_schema = |version: &Value| version.pointer("/schema/openAPIV3Schema").is_none_or(Value::is_null);
-    if !hoisted.schema || versions.first().is_some_and(|version| lacks_schema(version)) {
+    if !moved.schema || versions.first().is_some_and(|version| lacks_schema(version)) {
         for (position, version) in versions.iter().enumerate() {
             if lacks_schema(version) {
                 let path = format!("spec.versions[{position}].schema.openAPIV3Schema");
@@ -233,9 +85,9 @@ fn spec(definition: &Value) -> FieldErrors {
         }
     }
     for (position, version) in versions.iter().enumerate() {
-        self::version(version, &index("spec.versions", position), &hoisted, &mut errors);
+        self::version(version, &index("spec.versions", position), moved, &mut errors);
     }
-    version_set(&versions, &mut errors);
+    version_set(&versions, moved, &mut errors);
     let names = spec.get("names").unwrap_or(&Value::Null);
     for field in ["plural", "singular", "kind", "listKind"] {
         if text(names, field).is_empty() {
@@ -245,17 +97,17 @@ fn spec(definition: &Value) -> FieldErrors {
     self::names(names, "spec.names", &mut errors);
     if let Some(first) = versions.first() {
         let any_status = versions.iter().any(|version| has_status(version));
-        if hoisted.schema {
+        if moved.schema {
             schema(present(first, "schema"), any_status, "spec.validation", &mut errors);
         }
-        if hoisted.subresources {
+        if moved.subresources {
             subresources(present(first, "subresources"), "spec.subresources", &mut errors);
         }
-        if hoisted.columns {
+        if moved.columns {
             columns(first, "spec", &mut errors);
         }
-        if hoisted.selectable {
-            let found = first.pointer("/schema/openAPIV3Schema").filter(|_| hoisted.schema);
+        if moved.selectable {
+            let found = first.pointer("/schema/openAPIV3Schema").filter(|_| moved.schema);
             let missing = "may only be set when validations.schema is included";
             selectable_fields(first, found, missing, "spec", &mut errors);
         }
@@ -288,7 +140,7 @@ fn has_status(version: &Value) -> bool {
     version.pointer("/subresources/status").is_some_and(|status| !status.is_null())
 }
 
-fn version(version: &Value, path: &str, hoisted: &Hoisted, errors: &mut FieldErrors) {
+fn version(version: &Value, path: &str, moved: Moved, errors: &mut FieldErrors) {
     let name = text(version, "name");
     let wrong = dns1035_label(name);
     if !wrong.is_empty() {
@@ -298,17 +150,17 @@ fn version(version: &Value, path: &str, hoisted: &Hoisted, errors: &mut FieldErr
     for detail in deprecation_warning(flag(version, "deprecated"), warning) {
         errors.push(FieldError::invalid(child(path, "deprecationWarning"), warning.unwrap_or_default(), detail));
     }
-    if !hoisted.schema {
+    if !moved.schema {
         schema(present(version, "schema"), has_status(version), &child(path, "schema"), errors);
     }
-    if !hoisted.subresources {
+    if !moved.subresources {
         subresources(present(version, "subresources"), &child(path, "subresources"), errors);
     }
-    if !hoisted.columns {
+    if !moved.columns {
         columns(version, path, errors);
     }
-    if !hoisted.selectable {
-        let found = version.pointer("/schema/openAPIV3Schema").filter(|_| !hoisted.schema);
+    if !moved.selectable {
+        let found = version.pointer("/schema/openAPIV3Schema").filter(|_| !moved.schema);
         let missing = "may only be set when `version.schema.openAPIV3Schema` is not included";
         selectable_fields(version, found, missing, path, errors);
     }
@@ -335,198 +187,15 @@ fn deprecation_warning(deprecated: bool, warning: Option<&str>) -> Vec<String> {
     wrong
 }
 
-fn version_set(versions: &[&Value], errors: &mut FieldErrors) {
-    let shown = || Value::Array(versions.iter().map(|version| (*version).clone()).collect());
+fn version_set(versions: &[&Value], moved: Moved, errors: &mut FieldErrors) {
+    let shown = || internal_form::versions(versions, moved);
     let names: Vec<&str> = versions.iter().map(|version| text(version, "name")).collect();
     if names.iter().enumerate().any(|(position, name)| names[..position].contains(name)) {
-        errors.push(FieldError::invalid("spec.versions", shown(), "must contain unique version names"));
+        errors.push(internal_form::invalid("spec.versions", &shown(), "must contain unique version names"));
     }
     if versions.iter().filter(|version| flag(version, "storage")).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", shown(), detail));
-    }
-}
-
-fn names(names: &Value, path: &str, errors: &mut FieldErrors) {
-    for field in ["plural", "singular"] {
-        let name = text(names, field);
-        let wrong = dns1035_label(name);
-        if !name.is_empty() && !wrong.is_empty() {
-            errors.push(FieldError::invalid(child(path, field), name, wrong.join(",")));
-        }
-    }
-    for field in ["kind", "listKind"] {
-        let name = text(names, field);
-        let wrong = dns1035_label(&name.to_lowercase());
-        if !name.is_empty() && !wrong.is_empty() {
-            let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
-            errors.push(FieldError::invalid(child(path, field), name, detail));
-        }
-    }
-    let list = |field: &str, errors: &mut FieldErrors| {
-        for (position, name) in array(names, field).into_iter().enumerate() {
-            let name = name.as_str().unwrap_or_default();
-            let wrong = dns1035_label(name);
-            if !wrong.is_empty() {
-                errors.push(FieldError::invalid(index(&child(path, field), position), name, wrong.join(",")));
-            }
-        }
-    };
-    list("shortNames", errors);
-    let kind = text(names, "kind");
-    if !kind.is_empty() && kind == text(names, "listKind") {
-        errors.push(FieldError::invalid(child(path, "listKind"), kind, "kind and listKind may not be the same"));
-    }
-    list("categories", errors);
-}
-
-/// Validates a version's `schema` at its place in upstream's form.
-fn schema(validation: Option<&Value>, has_status: bool, path: &str, errors: &mut FieldErrors) {
-    let Some(props) = validation.and_then(|validation| validation.get("openAPIV3Schema")).and_then(Props::of) else {
-        return;
-    };
-    let path = child(path, "openAPIV3Schema");
-    let before = errors.len();
-    if has_status {
-        root_keywords(props, &path, errors);
-    }
-    if props.flag("nullable") {
-        errors.push(FieldError::forbidden(child(&path, "nullable"), "nullable cannot be true at the root"));
-    }
-    let unsupported = structural::unsupported(props);
-    if unsupported.is_none() {
-        let found = structural::validate(&path, props);
-        if found.is_empty() {
-            let compiled = compile_schema(Some(props));
-            errors.extend(defaulting::validate(&path, &compiled.schema, compiled.root));
-        } else {
-            errors.extend(found);
-        }
-    }
-    errors.extend(openapi_rules::validate(&path, props));
-    if let (true, Some(reason)) = (errors.len() == before, unsupported) {
-        errors.push(FieldError::invalid(path, "", reason));
-    }
-}
-
-/// With a status subresource the schema of `status` is used alone, so that only some keywords make sense at the root.
-fn root_keywords(props: Props<'_>, path: &str, errors: &mut FieldErrors) {
-    const ALLOWED: &str = "[Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength \
-                           MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties \
-                           ExternalDocs Example XPreserveUnknownFields XValidations]";
-    const FORBIDDEN: [&str; 22] = [
-        "id",
-        "$schema",
-        "$ref",
-        "nullable",
-        "default",
-        "enum",
-        "maxProperties",
-        "minProperties",
-        "allOf",
-        "oneOf",
-        "anyOf",
-        "not",
-        "additionalProperties",
-        "patternProperties",
-        "dependencies",
-        "additionalItems",
-        "definitions",
-        "x-kubernetes-embedded-resource",
-        "x-kubernetes-int-or-string",
-        "x-kubernetes-list-map-keys",
-        "x-kubernetes-list-type",
-        "x-kubernetes-map-type",
-    ];
-    let type_name = props.type_name();
-    if !type_name.is_empty() && type_name != "object" {
-        let detail =
-            "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
-        errors.push(FieldError::invalid(child(path, "type"), type_name, detail));
-        return;
-    }
-    let is_set = |field: &str| props.get(field).is_some_and(|value| !super::props::is_zero(field, value));
-    if FORBIDDEN.iter().any(|field| is_set(field)) {
-        let detail =
-            format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled");
-        errors.push(FieldError::invalid(path, Value::Object(props.0.clone()), detail));
-    }
-}
-
-fn subresources(subresources: Option<&Value>, path: &str, errors: &mut FieldErrors) {
-    let Some(scale) = subresources.and_then(|found| present(found, "scale")) else { return };
-    for (field, prefix, detail) in [
-        ("specReplicasPath", ".spec.", "should be a json path under .spec"),
-        ("statusReplicasPath", ".status.", "should be a json path under .status"),
-    ] {
-        let value = text(scale, field);
-        let path = child(path, &format!("scale.{field}"));
-        if value.is_empty() {
-            errors.push(FieldError::required(path, ""));
-        } else if !simple_json_path(value, &path, errors) {
-        } else if !value.starts_with(prefix) {
-            errors.push(FieldError::invalid(path, value, detail));
-        }
-    }
-    let selector = text(scale, "labelSelectorPath");
-    let path = child(path, "scale.labelSelectorPath");
-    if !selector.is_empty()
-        && simple_json_path(selector, &path, errors)
-        && !selector.starts_with(".spec.")
-        && !selector.starts_with(".status.")
-    {
-        errors.push(FieldError::invalid(path, selector, "should be a json path under either .spec or .status"));
-    }
-}
-
-/// Reports a path that does not start with a dot; returns whether it does.
-fn simple_json_path(value: &str, path: &str, errors: &mut FieldErrors) -> bool {
-    if value.starts_with('.') {
-        return true;
-    }
-    errors.push(FieldError::invalid(path, value, "must be a simple json path starting with ."));
-    false
-}
-
-fn columns(owner: &Value, path: &str, errors: &mut FieldErrors) {
-    const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
-    const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
-    for (position, column) in array(owner, "additionalPrinterColumns").into_iter().enumerate() {
-        let path = index(&child(path, "additionalPrinterColumns"), position);
-        if text(column, "name").is_empty() {
-            errors.push(FieldError::required(child(&path, "name"), ""));
-        }
-        let type_name = text(column, "type");
-        let detail = format!("must be one of {}", TYPES.join(","));
-        if type_name.is_empty() {
-            errors.push(FieldError::required(child(&path, "type"), detail));
-        } else if !TYPES.contains(&type_name) {
-            errors.push(FieldError::invalid(child(&path, "type"), type_name, detail));
-        }
-        let format = text(column, "format");
-        if !format.is_empty() && !FORMATS.contains(&format) {
-            let detail = format!("must be one of {}", FORMATS.join(","));
-            errors.push(FieldError::invalid(child(&path, "format"), format, detail));
-        }
-        let json_path = text(column, "jsonPath");
-        let path = child(&path, "JSONPath");
-        if json_path.is_empty() {
-            errors.push(FieldError::required(path, ""));
-        } else {
-            simple_json_path(json_path, &path, errors);
-        }
-    }
-}
-
-fn selectable_fields(owner: &Value, schema: Option<&Value>, missing: &str, path: &str, errors: &mut FieldErrors) {
-    let fields = array(owner, "selectableFields");
-    if fields.is_empty() {
-        return;
-    }
-    let path = child(path, "selectableFields");
-    match schema.and_then(Props::of) {
-        None => errors.push(FieldError::invalid(path, "", missing)),
-        Some(props) => errors.extend(selectable::validate(&path, &fields, props)),
+        errors.push(internal_form::invalid("spec.versions", &shown(), detail));
     }
 }
 
@@ -620,58 +289,37 @@ fn stored_versions(definition: &Value) -> FieldErrors {
     errors
 }
 
-/// How a definition in one of the community's groups is approved.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Approval {
-    Missing,
-    Bypassed,
-    Approved,
-    Invalid,
-}
-
-/// Returns the approval of a definition and the words for it; nothing for groups that need none.
-pub(super) fn approval_state(definition: &Value) -> Option<(Approval, String)> {
-    let group = definition.pointer("/spec/group").and_then(Value::as_str).unwrap_or_default();
-    let protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group == *domain || group.strip_suffix(domain).is_some_and(|prefix| prefix.ends_with('.')));
-    if !protected {
-        return None;
-    }
-    let empty = Map::new();
-    let annotations = definition.pointer("/metadata/annotations").and_then(Value::as_object).unwrap_or(&empty);
-    let annotation = annotations.get(APPROVED).and_then(Value::as_str).unwrap_or_default();
-    let has_host = annotation.split_once("://").is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'));
-    Some(if annotation.is_empty() {
-        let reason = format!("protected groups must have approval annotation \"{APPROVED}\", see {APPROVAL_URL}");
-        (Approval::Missing, reason)
-    } else if annotation.starts_with("unapproved") {
-        (Approval::Bypassed, format!("not approved: {}", crate::field_error::go_quote(annotation)))
-    } else if has_host && formats::is_request_uri(annotation) {
-        (Approval::Approved, format!("approved in {annotation}"))
-    } else {
-        let reason = format!(
-            "protected groups must have approval annotation \"{APPROVED}\" with either a URL or a reason starting with \
-             \"unapproved\", see {APPROVAL_URL}"
-        );
-        (Approval::Invalid, reason)
-    })
-}
-
-fn approval(new: &Value, old: Option<&Value>) -> FieldErrors {
-    let Some((state, reason)) = approval_state(new) else { return Vec::new() };
-    if old.and_then(approval_state).is_some_and(|(old, _)| old == state) {
-        return Vec::new();
-    }
-    let path = key("metadata.annotations", APPROVED);
-    match state {
-        Approval::Approved | Approval::Bypassed => Vec::new(),
-        Approval::Missing => vec![FieldError::required(path, reason)],
-        Approval::Invalid => {
-            let shown = new.pointer("/metadata/annotations").and_then(|found| found.get(APPROVED)).cloned();
-            vec![FieldError::invalid(path, shown.unwrap_or_default(), reason)]
+fn names(names: &Value, path: &str, errors: &mut FieldErrors) {
+    for field in ["plural", "singular"] {
+        let name = text(names, field);
+        let wrong = dns1035_label(name);
+        if !name.is_empty() && !wrong.is_empty() {
+            errors.push(FieldError::invalid(child(path, field), name, wrong.join(",")));
         }
     }
+    for field in ["kind", "listKind"] {
+        let name = text(names, field);
+        let wrong = dns1035_label(&name.to_lowercase());
+        if !name.is_empty() && !wrong.is_empty() {
+            let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+            errors.push(FieldError::invalid(child(path, field), name, detail));
+        }
+    }
+    let list = |field: &str, errors: &mut FieldErrors| {
+        for (position, name) in array(names, field).into_iter().enumerate() {
+            let name = name.as_str().unwrap_or_default();
+            let wrong = dns1035_label(name);
+            if !wrong.is_empty() {
+                errors.push(FieldError::invalid(index(&child(path, field), position), name, wrong.join(",")));
+            }
+        }
+    };
+    list("shortNames", errors);
+    let kind = text(names, "kind");
+    if !kind.is_empty() && kind == text(names, "listKind") {
+        errors.push(FieldError::invalid(child(path, "listKind"), kind, "kind and listKind may not be the same"));
+    }
+    list("categories", errors);
 }
 
 fn preserve_unknown(definition: &Value) -> FieldErrors {

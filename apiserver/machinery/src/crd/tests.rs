@@ -394,3 +394,15 @@ fn a_scale_is_read_and_written_through_its_paths() {
     let error = scale_from_object(&scale, &object).unwrap_err().to_string();
     assert_eq!(error, ".spec.replicas accessor error: x is of the type string, expected int64");
 }
+
+#[test]
+fn versions_are_shown_in_upstreams_internal_form() {
+    let mut definition = with_spec(json!({"type": "object"}));
+    definition["spec"]["versions"][0]["storage"] = json!(false);
+    assert_eq!(
+        texts(&validate_create(&definition))[0],
+        "spec.versions: Invalid value: [{\"Name\":\"v1\",\"Served\":true,\"Storage\":false,\"Deprecated\":false,\
+         \"DeprecationWarning\":null,\"Schema\":null,\"Subresources\":null,\"AdditionalPrinterColumns\":null,\
+         \"SelectableFields\":null}]: must have exactly one version marked as storage version"
+    );
+}

@@ -5,8 +5,11 @@
 //!
 //! Hot path: a valid object allocates nothing; paths are built only for errors.
 
-use super::{formats, goregex};
-use crate::field_error::{ErrorType, FieldError, FieldErrors, go_float, go_quote};
+use super::formats;
+use super::outcome::{Code, Failure, Outcome, Place, field_errors, general, sized, wrong_type};
+use super::ratchet::{field_node, find_by_keys, unchanged};
+use super::scalars::{enum_matches, has_duplicates, number, string};
+use crate::field_error::FieldErrors;
 use crate::schema::{Kind, ListType, Node, NodeId, Schema, Validations};
 use serde_json::{Map, Value};
 
@@ -19,79 +22,11 @@ pub(crate) enum Formats {
     All,
 }
 
-/// Where a value is.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    Root,
-    Field(&'a Place<'a>, &'a str),
-    /// A value of `additionalProperties`: at the root upstream's path starts with a dot.
-    Extra(&'a Place<'a>, &'a str),
-    Index(&'a Place<'a>, usize),
-}
-
-impl Place<'_> {
-    fn render(&self) -> String {
-        match self {
-            Place::Root => String::new(),
-            Place::Field(parent, name) => {
-                let parent = parent.render();
-                if parent.is_empty() { (*name).to_owned() } else { format!("{parent}.{name}") }
-            }
-            Place::Extra(parent, name) => format!("{}.{name}", parent.render()),
-            Place::Index(parent, index) => format!("{}[{index}]", parent.render()),
-        }
-    }
-}
-
 /// The value that a value replaces, with the structural node of both.
 #[derive(Clone, Copy)]
 struct Old<'a> {
     value: &'a Value,
     node: NodeId,
-}
-
-/// What is known about an error before it becomes a [`FieldError`].
-enum Code {
-    Required,
-    Enum(Vec<String>),
-    TooLong(i64),
-    TooMany(i64),
-    Type,
-    Other,
-    /// Not bound to a field: upstream reports it at the root.
-    General,
-}
-
-struct Failure {
-    code: Code,
-    name: String,
-    value: Option<Value>,
-    message: String,
-}
-
-#[derive(Default)]
-struct Outcome {
-    failures: Vec<Failure>,
-    matches: usize,
-}
-
-impl Outcome {
-    fn fail(&mut self, failure: Failure) {
-        if !self.failures.iter().any(|found| found.message == failure.message) {
-            self.failures.push(failure);
-        }
-    }
-
-    fn merge(&mut self, other: Outcome) {
-        self.matches += other.matches;
-        for failure in other.failures {
-            self.fail(failure);
-        }
-    }
-
-    fn is_valid(&self) -> bool {
-        self.failures.is_empty()
-    }
 }
 
 /// Validates a value. `prefix` is put before all paths; without one, errors of the whole value are reported at `<nil>`.
@@ -114,40 +49,6 @@ pub(crate) fn validate_update(
         None => run.value(node, value, &Place::Root, None),
     };
     field_errors(outcome, prefix)
-}
-
-fn field_errors(outcome: Outcome, prefix: &str) -> FieldErrors {
-    let root = if prefix.is_empty() { "<nil>" } else { prefix };
-    let convert = |failure: Failure| {
-        let name = failure.name.strip_prefix('.').unwrap_or(&failure.name);
-        let field = match (name.is_empty() || matches!(failure.code, Code::General), prefix.is_empty()) {
-            (true, _) => root.to_owned(),
-            (false, true) => name.to_owned(),
-            (false, false) => format!("{prefix}.{name}"),
-        };
-        let value = failure.value.unwrap_or_else(|| Value::from(""));
-        match failure.code {
-            Code::Required => FieldError::required(field, ""),
-            Code::Enum(allowed) => {
-                let quoted: Vec<String> = allowed.iter().map(|text| go_quote(text)).collect();
-                let mut error = FieldError::not_supported(field, value, &[]);
-                error.detail = format!("supported values: {}", quoted.join(", "));
-                error
-            }
-            Code::TooLong(max) => FieldError::too_long(field, usize::try_from(max).unwrap_or_default()),
-            Code::TooMany(max) => {
-                let actual = value.as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
-                FieldError::too_many(field, actual, usize::try_from(max).unwrap_or_default())
-            }
-            Code::Type => {
-                let mut error = FieldError::type_invalid(field, value, failure.message);
-                error.kind = ErrorType::TypeInvalid;
-                error
-            }
-            Code::Other | Code::General => FieldError::invalid(field, value, failure.message),
-        }
-    };
-    outcome.failures.into_iter().map(convert).collect()
 }
 
 /// Returns the JSON types that a node allows; none when it says nothing about types.
@@ -460,180 +361,4 @@ impl Run<'_> {
         let value = find_by_keys(old.value.as_array()?, keys, item)?;
         Some(Old { value, node: node.items? })
     }
-}
-
-/// Returns the schema of a field; values of `additionalProperties: true` have none.
-fn field_node(schema: &Schema, node: &Node, name: &str) -> Option<NodeId> {
-    let is_known = |id: &NodeId| schema.node(*id).kind != Kind::Any || schema.node(*id).preserve_unknown;
-    match (node.field(name), node.kind) {
-        (Some(field), _) => Some(field.node),
-        (None, Kind::Object | Kind::Map) => node.items.filter(is_known),
-        (None, _) => None,
-    }
-}
-
-fn find_by_keys<'v>(list: &'v [Value], keys: &[String], item: &Value) -> Option<&'v Value> {
-    let key = |value: &Value, name: &str| -> Option<Value> {
-        value.get(name).filter(|found| !matches!(found, Value::Null | Value::Array(_) | Value::Object(_))).cloned()
-    };
-    let wanted: Option<Vec<Value>> = keys.iter().map(|name| key(item, name)).collect();
-    let wanted = wanted?;
-    list.iter().find(|old| keys.iter().zip(&wanted).all(|(name, wanted)| key(old, name).as_ref() == Some(wanted)))
-}
-
-/// Whether a value equals the one it replaces, as far as the schema lets the two be compared: the items of a map list are
-/// found by their keys, and fields without a schema count as changed.
-fn unchanged(schema: &Schema, id: NodeId, new: &Value, old: &Value) -> bool {
-    let node = schema.node(id);
-    match (new, old) {
-        (Value::Array(new), Value::Array(old)) => {
-            if new.len() != old.len() {
-                return false;
-            }
-            let (ListType::Map(keys), Some(items)) = (&node.list_type, node.items) else { return new == old };
-            new.iter().all(|item| find_by_keys(old, keys, item).is_some_and(|old| unchanged(schema, items, item, old)))
-        }
-        (Value::Object(new), Value::Object(old)) => {
-            new.len() == old.len()
-                && new.iter().all(|(name, value)| match (old.get(name), field_node(schema, node, name)) {
-                    (Some(old), Some(id)) => unchanged(schema, id, value, old),
-                    _ => false,
-                })
-        }
-        _ => new == old,
-    }
-}
-
-fn wrong_type(place: &Place<'_>, expected: &str, found: &str) -> Failure {
-    let name = place.render();
-    let message = format!("{name} in body must be of type {expected}: {}", go_quote(found));
-    Failure { code: Code::Type, name, value: Some(Value::from(found)), message }
-}
-
-fn sized(code: Code, place: &Place<'_>, size: usize, detail: &str) -> Failure {
-    let name = place.render();
-    let message = format!("{name} in body {detail}");
-    Failure { code, name, value: Some(Value::from(size)), message }
-}
-
-fn general(place: &Place<'_>, detail: &str) -> Failure {
-    let message = format!("{} {detail}", go_quote(&place.render()));
-    Failure { code: Code::General, name: String::new(), value: None, message }
-}
-
-fn enum_matches(allowed: &Value, value: &Value) -> bool {
-    match (allowed, value) {
-        (Value::Null, _) | (_, Value::Null) => false,
-        (Value::Number(allowed), Value::Number(value)) => {
-            if allowed.is_f64() {
-                allowed.as_f64() == value.as_f64()
-            } else {
-                let whole = value.as_f64().map(f64::trunc);
-                allowed == value || (value.is_f64() && allowed.as_f64() == whole)
-            }
-        }
-        (allowed, value) => allowed == value,
-    }
-}
-
-fn string(validations: &Validations, text: &str, place: &Place<'_>, outcome: &mut Outcome) {
-    let fail = |code: Code, detail: String| {
-        let name = place.render();
-        let message = format!("{name} in body {detail}");
-        Failure { code, name, value: Some(Value::from(text)), message }
-    };
-    let bounded = validations.max_length.is_some() || validations.min_length.is_some();
-    let length = if bounded { text.chars().count() as u64 } else { 0 };
-    if let Some(max) = validations.max_length.filter(|&max| length > max) {
-        let code = Code::TooLong(i64::try_from(max).unwrap_or(i64::MAX));
-        outcome.fail(fail(code, format!("should be at most {max} chars long")));
-    } else if let Some(min) = validations.min_length.filter(|&min| length < min) {
-        outcome.fail(fail(Code::Other, format!("should be at least {min} chars long")));
-    } else if let Some(pattern) = &validations.pattern {
-        match goregex::compile(pattern) {
-            Ok(regex) if regex.is_match(text) => {}
-            Ok(_) => outcome.fail(fail(Code::Other, format!("should match '{pattern}'"))),
-            Err(error) => {
-                let detail = format!("should match '{pattern}, but pattern is invalid: {error}'");
-                outcome.fail(fail(Code::Other, detail));
-            }
-        }
-    }
-}
-
-/// Compares exactly when the value is an integer, as upstream does by truncating the bound.
-enum Numeric {
-    Integer(i128),
-    Float(f64),
-}
-
-fn number(validations: &Validations, value: &Value, place: &Place<'_>, outcome: &mut Outcome) {
-    let numeric = match (value.as_i64(), value.as_u64(), value.as_f64()) {
-        (Some(number), _, _) => Numeric::Integer(i128::from(number)),
-        (None, Some(number), _) => Numeric::Integer(i128::from(number)),
-        (None, None, number) => Numeric::Float(number.unwrap_or_default()),
-    };
-    let fail = |detail: String| {
-        let name = place.render();
-        let message = format!("{name} in body {detail}");
-        Failure { code: Code::Other, name, value: Some(value.clone()), message }
-    };
-    let show = |bound: f64| match numeric {
-        #[allow(clippy::cast_possible_truncation)]
-        Numeric::Integer(_) => (bound as i64).to_string(),
-        Numeric::Float(_) => go_float(bound),
-    };
-    if let Some(factor) = validations.multiple_of {
-        // For integers upstream cuts the factor off, so that 0.5 becomes 0 and is refused.
-        let (factor, shown) = match numeric {
-            Numeric::Integer(_) => (factor.trunc(), Value::from(factor.trunc() as i64)),
-            Numeric::Float(_) => (factor, Value::from(factor)),
-        };
-        if factor <= 0.0 {
-            let name = place.render();
-            let message = format!("factor MultipleOf declared for {name} must be positive: {}", show(factor));
-            outcome.fail(Failure { code: Code::Other, name, value: Some(shown), message });
-        } else if !is_multiple(&numeric, factor) {
-            outcome.fail(fail(format!("should be a multiple of {}", show(factor))));
-        }
-    }
-    if let Some((min, exclusive)) = validations.minimum
-        && compare(&numeric, min) < if exclusive { 1 } else { 0 }
-    {
-        let word = if exclusive { "greater than" } else { "greater than or equal to" };
-        outcome.fail(fail(format!("should be {word} {}", show(min))));
-    }
-    if let Some((max, exclusive)) = validations.maximum
-        && compare(&numeric, max) > if exclusive { -1 } else { 0 }
-    {
-        let word = if exclusive { "less than" } else { "less than or equal to" };
-        outcome.fail(fail(format!("should be {word} {}", show(max))));
-    }
-}
-
-fn compare(numeric: &Numeric, bound: f64) -> i32 {
-    let ordering = match numeric {
-        #[allow(clippy::cast_possible_truncation)]
-        Numeric::Integer(number) => number.cmp(&i128::from(bound as i64)),
-        Numeric::Float(number) => number.total_cmp(&bound),
-    };
-    ordering as i32
-}
-
-fn is_multiple(numeric: &Numeric, factor: f64) -> bool {
-    match numeric {
-        #[allow(clippy::cast_possible_truncation)]
-        Numeric::Integer(number) => match i128::from(factor as i64) {
-            0 => false,
-            factor => number % factor == 0,
-        },
-        Numeric::Float(number) => {
-            let quotient = if factor < 1.0 { 1.0 / factor * number } else { number / factor };
-            (quotient - quotient.round()).abs() <= f64::EPSILON * quotient.abs().max(1.0)
-        }
-    }
-}
-
-fn has_duplicates(list: &[Value]) -> bool {
-    list.iter().enumerate().any(|(index, item)| list[..index].contains(item))
 }

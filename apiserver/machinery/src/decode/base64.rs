@@ -3,6 +3,17 @@
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 
+/// Returns the bytes of a base64 text.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    let stripped: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    // Go ignores the bits that padding leaves over; the crate does not unless told.
+    let lenient = ::base64::engine::GeneralPurpose::new(
+        &::base64::alphabet::STANDARD,
+        ::base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
+    lenient.decode(stripped).ok()
+}
+
 /// Returns the canonical base64 of a base64 text.
 ///
 /// # Errors
@@ -12,15 +23,9 @@ pub(super) fn canonical(text: &str) -> Result<String, String> {
         let canonical = STANDARD.encode(bytes);
         return Ok(canonical);
     }
-    let stripped: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    // Go ignores the bits that padding leaves over; the crate does not unless told.
-    let lenient = ::base64::engine::GeneralPurpose::new(
-        &::base64::alphabet::STANDARD,
-        ::base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-    );
-    match lenient.decode(&stripped) {
-        Ok(bytes) => Ok(STANDARD.encode(bytes)),
-        Err(_) => Err(format!("illegal base64 data at input byte {}", error_offset(text.as_bytes()))),
+    match decode(text) {
+        Some(bytes) => Ok(STANDARD.encode(bytes)),
+        None => Err(format!("illegal base64 data at input byte {}", error_offset(text.as_bytes()))),
     }
 }
 

@@ -86,6 +86,7 @@ fn yaml_documents() {
         ("1: a\ntrue: b\n1.5: c\n", json!({"1": "a", "true": "b", "1.5": "c"})),
         ("a: &x {b: 1}\nd: {<<: *x, c: 3}\n", json!({"a": {"b": 1}, "d": {"b": 1, "c": 3}})),
         ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", json!({"a": "x\ny\n", "b": "x y"})),
+        ("a: !!binary aGVsbG8=\n", json!({"a": "hello"})),
         ("a: !!str 1\nb: !!int \"2\"\n", json!({"a": "1", "b": 2})),
         ("a: 1\n---\nb: 2\n", json!({"a": 1})),
         (r#"{"a": "\ud83d\ude00", "b": 1}"#, json!({"a": "😀", "b": 1})),

@@ -111,7 +111,9 @@ impl<'a> Reader<'a> {
                 value
             }
             Event::Scalar(text, style, _, ref tag) => {
-                let suffix = tag.as_ref().and_then(|tag| tag.core_suffix().map(str::to_owned));
+                let suffix = tag
+                    .as_ref()
+                    .and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:").map(std::borrow::Cow::into_owned));
                 merge = text == "<<" && style == ScalarStyle::Plain && tag.is_none();
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 scalar(&text, plain, suffix.as_deref(), line)?
@@ -213,6 +215,11 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>, line: usize) -> Result<Val
         Some("float") => Value::is_number,
         Some("bool") => Value::is_boolean,
         Some("null") => Value::is_null,
+        Some("binary") => {
+            let why = || DecodeError::Syntax("yaml: !!binary value contains invalid base64 data".to_owned());
+            let bytes = super::base64::decode(text).ok_or_else(why)?;
+            return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        }
         _ => return Ok(string()),
     };
     let value =

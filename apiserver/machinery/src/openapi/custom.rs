@@ -1,7 +1,8 @@
 //! Documents of custom resources, made from the stored definitions.
 
 use super::Custom;
-use super::operations::{self, CustomResource, Paths};
+use super::operations::Paths;
+use super::resource::CustomResource;
 use super::schemas::{Flavor, Schemas};
 use super::v3;
 use crate::api::Api;
@@ -52,7 +53,7 @@ pub(super) fn operations_of(custom: &Custom<'_>, version: &str) -> Paths {
     let definition = custom.definition;
     let Some(compiled) = definition.version(version) else { return Paths::new() };
     let group = &definition.group;
-    operations::of_custom(&CustomResource {
+    CustomResource {
         group,
         version,
         plural: &definition.names.plural,
@@ -62,7 +63,8 @@ pub(super) fn operations_of(custom: &Custom<'_>, version: &str) -> Paths {
         scale: compiled.scale.is_some(),
         object: &model_name(group, version, &definition.names.kind),
         list: &model_name(group, version, &definition.names.list_kind),
-    })
+    }
+    .paths()
 }
 
 /// Returns the schemas of the objects and lists of one version of a definition.

@@ -4,10 +4,12 @@
 //! covers one group and version, and its address carries its hash, so that clients may keep it forever. HTTP is not known
 //! here; the constants are the content types.
 
+mod builtin;
 mod custom;
 mod gnostic;
 mod operations;
 mod parameters;
+mod resource;
 mod schemas;
 mod v2;
 mod v3;
@@ -110,7 +112,7 @@ impl<'a> OpenApi<'a> {
     #[must_use]
     pub fn v3<'v>(&self, path: &str, objects: impl IntoIterator<Item = &'v Value>) -> Option<Vec<u8>> {
         let document = if builtin_list(self.api).contains(path) {
-            v3::builtin(self.api, &Descriptions::load(), path)
+            v3::of_builtin(self.api, &Descriptions::load(), path)
         } else {
             let needed = self.needed(path);
             let (_, version) = path.rsplit_once('/').filter(|_| !needed.is_empty())?;

@@ -3,7 +3,7 @@
 use super::operations::{self, Body, Operation, Paths};
 use super::parameters::Parameter;
 use super::schemas::{Flavor, Schemas};
-use super::{Custom, builtin_list, custom};
+use super::{Custom, builtin, builtin_list, custom};
 use crate::api::Api;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,13 +16,13 @@ pub(super) fn document(api: &Api, descriptions: &Descriptions, definitions: &[Cu
     let mut schemas = Schemas::new(api, descriptions, Flavor::V2);
     let mut paths = Paths::new();
     for path in builtin_list(api) {
-        if let Some((path, operation)) = operations::fixed(api, &path) {
+        if let Some((path, operation)) = builtin::fixed(api, &path) {
             paths.insert(path, vec![operation]);
         }
     }
     for group in &api.groups {
         for version in &group.versions {
-            paths.extend(operations::of_version(api, &schemas, &group.name, version));
+            paths.extend(builtin::of_version(api, &schemas, &group.name, version));
         }
     }
     let mut own = Map::new();

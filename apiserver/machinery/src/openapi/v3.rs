@@ -1,5 +1,6 @@
 //! Documents of OpenAPI 3.
 
+use super::builtin;
 use super::operations::{self, Body, Operation, Paths};
 use super::parameters::Parameter;
 use super::schemas::{Flavor, Schemas};
@@ -8,16 +9,16 @@ use kplex_descriptions::Descriptions;
 use serde_json::{Map, Value, json};
 
 /// Returns a built-in document by its path in the index.
-pub(super) fn builtin(api: &Api, descriptions: &Descriptions, path: &str) -> Value {
+pub(super) fn of_builtin(api: &Api, descriptions: &Descriptions, path: &str) -> Value {
     let mut schemas = Schemas::new(api, descriptions, Flavor::V3);
-    let paths = match operations::fixed(api, path) {
+    let paths = match builtin::fixed(api, path) {
         Some((path, operation)) => Paths::from_iter([(path, vec![operation])]),
         None => {
             let (group, version) = match path.strip_prefix("api/") {
                 Some(version) => ("", version),
                 None => path.strip_prefix("apis/").and_then(|rest| rest.split_once('/')).unwrap_or_default(),
             };
-            operations::of_version(api, &schemas, group, version)
+            builtin::of_version(api, &schemas, group, version)
         }
     };
     let paths = write_paths(&mut schemas, &paths);

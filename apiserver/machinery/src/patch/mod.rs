@@ -5,6 +5,7 @@
 
 mod json_patch;
 mod merge;
+mod order;
 mod strategic;
 
 use crate::field_error::FieldError;

@@ -29,6 +29,12 @@ pub(super) async fn allocate(write: &Write<'_>, new: &mut Value, claims: &mut Cl
         patch_allocated(new, old);
     }
     normalize_cluster_ips(new, old);
+    if is_external_name(new)
+        && let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        // Defaulted for every service; upstream hides it here when it is read.
+        spec.remove("internalTrafficPolicy");
+    }
     families::settle(new, old).map_err(|errors| write.served.invalid(codec::meta_str(new, "name"), &errors))?;
     let mut ports = Ports::new(write, new);
     match old {

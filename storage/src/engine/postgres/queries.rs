@@ -23,14 +23,15 @@ const CHUNK_ROWS: i64 = 2_000;
 /// Why a read failed.
 pub(super) enum ReadError {
     Database(tokio_postgres::Error),
-    Storage(StorageError),
+    // Boxed: it is large and rare.
+    Storage(Box<StorageError>),
 }
 
 impl ReadError {
     pub(super) fn into_storage(self) -> StorageError {
         match self {
             ReadError::Database(error) => failed("read database", &error),
-            ReadError::Storage(error) => error,
+            ReadError::Storage(error) => *error,
         }
     }
 }
@@ -43,7 +44,7 @@ impl From<tokio_postgres::Error> for ReadError {
 
 impl From<StorageError> for ReadError {
     fn from(error: StorageError) -> ReadError {
-        ReadError::Storage(error)
+        ReadError::Storage(Box::new(error))
     }
 }
 

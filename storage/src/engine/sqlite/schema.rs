@@ -89,3 +89,20 @@ pub(super) fn create_event_table(lane: u16, slice: u64) -> String {
          CREATE UNIQUE INDEX {table}_tenant ON {table} (tenant, revision);"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_commit_is_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("kplex.db")).unwrap();
+        configure(&connection).unwrap();
+        let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0));
+        let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        assert_eq!(pragma("journal_mode").unwrap(), "wal");
+        assert_eq!(number("synchronous").unwrap(), 2, "2 is FULL");
+        assert_eq!(number("wal_autocheckpoint").unwrap(), 0, "a connection of its own does that");
+    }
+}

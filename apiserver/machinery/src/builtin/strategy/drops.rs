@@ -3,6 +3,8 @@
 use super::normalize::template_path;
 use super::prepare::{field, set};
 use crate::builtin::Gvk;
+use crate::builtin::same::same;
+use crate::metadata::names::is_dns1123_subdomain;
 use serde_json::Value;
 
 /// Drops fields that are not enabled and that the old object does not use.
@@ -35,9 +37,28 @@ pub(super) fn drop_disabled(gvk: Gvk<'_>, object: &mut Value, old: Option<&Value
             drop_unless_used(object, old, "/spec", "strategy");
             drop_unless_used(object, old, "/spec", "preferredHolder");
         }
+        ("discovery.k8s.io", "EndpointSlice") => drop_topology(object, old),
         ("resource.k8s.io", "DeviceClass") => drop_unless_used(object, old, "/spec", "extendedResourceName"),
         ("resource.k8s.io", "ResourceSlice") => drop_from_slice(object, old),
         _ => {}
+    }
+}
+
+/// Drops the topology of endpoints that change; a node that was named only there keeps its name.
+fn drop_topology(object: &mut Value, old: Option<&Value>) {
+    const HOSTNAME: &str = "kubernetes.io/hostname";
+    if old.is_some_and(|old| same(field(old, "endpoints"), field(object, "endpoints"))) {
+        return;
+    }
+    let host = |endpoint: &Value| field(field(endpoint, "deprecatedTopology"), HOSTNAME).as_str().map(str::to_owned);
+    let known: Vec<String> =
+        old.map(|old| list(old, "endpoints").iter().filter_map(host).collect()).unwrap_or_default();
+    for endpoint in object.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = host(endpoint).filter(|name| known.contains(name) && is_dns1123_subdomain(name).is_empty());
+        if let Some(name) = name.filter(|_| field(endpoint, "nodeName").is_null()) {
+            set(endpoint, "nodeName", Value::from(name));
+        }
+        set(endpoint, "deprecatedTopology", Value::Null);
     }
 }
 

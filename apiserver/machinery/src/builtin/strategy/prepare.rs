@@ -87,7 +87,7 @@ pub fn prepare_for_create(gvk: Gvk<'_>, object: &mut Value, now: &str) -> Vec<St
             set(object, "status", json!({"phase": "Pending"}));
             link_data_sources(object);
         }
-        ("", "Service") => set(object, "status", json!({"loadBalancer": {}})),
+        ("", "Service") | ("networking.k8s.io", "Ingress") => set(object, "status", json!({"loadBalancer": {}})),
         ("", "LimitRange") => name_by_uid(object),
         ("", "ServiceAccount") => clean_secret_references(object),
         ("apps", "DaemonSet") => set_template_generation(object),

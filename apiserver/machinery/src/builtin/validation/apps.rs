@@ -6,6 +6,7 @@ use super::meta::{
     int_or_percent_value, non_negative_fields, selector_is_empty, selector_matches, selector_shown,
 };
 use super::pod::{self, PodRules};
+use super::shape::{Part, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::dns_label;
 use crate::builtin::same::same;
@@ -127,15 +128,18 @@ fn deployment_strategy(at: &At, errors: &mut FieldErrors) {
     }
 }
 
+const STRATEGY: Shape = &[
+    ("type", "Type", Part::Text),
+    (
+        "rollingUpdate",
+        "RollingUpdate",
+        Part::Inner(&[("maxUnavailable", "MaxUnavailable", Part::Number), ("maxSurge", "MaxSurge", Part::Number)]),
+    ),
+];
+
 /// Upstream shows the whole strategy where only its type is wrong.
 fn strategy_unsupported(at: &At, supported: &[&str], errors: &mut FieldErrors) {
-    let kind = at.get("type").str();
-    let shown = json!({"Type": kind, "RollingUpdate": at.get("rollingUpdate").value()});
-    let mut error = crate::field_error::FieldError::not_supported(at.path(), kind, supported);
-    let text = meta::ordered(&shown, &["Type", "RollingUpdate"], |_, value| value.to_string());
-    error.omit_value = true;
-    error.detail = format!("{text}: {}", error.detail);
-    errors.push(error);
+    at.unsupported_shown(errors, &shown(at.value(), STRATEGY), supported);
 }
 
 /// The status of a Deployment.
@@ -244,8 +248,8 @@ fn stateful_spec(spec: &At, rules: &PodRules, checks: SetChecks, errors: &mut Fi
     stateful_strategy(&spec.get("updateStrategy"), errors);
     let retention = spec.get("persistentVolumeClaimRetentionPolicy");
     if retention.has() {
-        retention.get("whenDeleted").one_of(errors, &["Delete", "Retain"]);
-        retention.get("whenScaled").one_of(errors, &["Delete", "Retain"]);
+        retention.get("whenDeleted").one_of(errors, &["Retain", "Delete"]);
+        retention.get("whenScaled").one_of(errors, &["Retain", "Delete"]);
     }
     if checks == SetChecks::All {
         for template in spec.get("volumeClaimTemplates").items() {
@@ -407,7 +411,7 @@ fn daemon_strategy(at: &At, errors: &mut FieldErrors) {
                 (true, false) | (false, true) => {}
             }
         }
-        _ => strategy_unsupported(at, &["OnDelete", "RollingUpdate"], errors),
+        _ => strategy_unsupported(at, &["RollingUpdate", "OnDelete"], errors),
     }
 }
 

@@ -4,12 +4,22 @@ use super::cron;
 use super::indexes;
 use super::meta::{self, Values, domain_path, immutable_selector, selector_matches, selector_shown};
 use super::pod::{self, PodRules};
+use super::shape::{Part, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::{dns_label, qualified_name};
 use crate::builtin::same::same;
 use crate::field_error::{FieldError, FieldErrors};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+
+const SUCCESS: Shape = &[(
+    "rules",
+    "Rules",
+    Part::List(&[
+        ("succeededIndexes", "SucceededIndexes", Part::Plain),
+        ("succeededCount", "SucceededCount", Part::Plain),
+    ]),
+)];
 
 const INDEXED: &str = "Indexed";
 
@@ -150,7 +160,7 @@ fn job_spec(spec: &At, rules: &PodRules, errors: &mut FieldErrors) {
         if is_indexed(spec) {
             success_policy(spec, &success, errors);
         } else {
-            success.invalid_here(errors, "requires indexed completion mode");
+            success.invalid_shown(errors, &shown(success.value(), SUCCESS), "requires indexed completion mode");
         }
     }
     replacement_policy(spec, errors);
@@ -168,7 +178,7 @@ fn restart_policy(spec: &At, template: &At, errors: &mut FieldErrors) {
             policy.invalid(errors, "OnFailure", "only \"Never\" is supported when podFailurePolicy is specified");
         }
         "OnFailure" | "Never" => {}
-        _ => policy.unsupported(errors, &["Never", "OnFailure"]),
+        _ => policy.unsupported(errors, &["OnFailure", "Never"]),
     }
 }
 
@@ -179,7 +189,7 @@ fn completion_mode(spec: &At, errors: &mut FieldErrors) {
     let (count, parallel) = (spec.get("completions"), spec.get("parallelism"));
     let (failed, per_index) = (spec.get("maxFailedIndexes"), spec.get("backoffLimitPerIndex"));
     if mode.has() && !matches!(mode.str(), "NonIndexed" | INDEXED) {
-        mode.unsupported(errors, &[INDEXED, "NonIndexed"]);
+        mode.unsupported(errors, &["NonIndexed", INDEXED]);
     }
     if !mode.has() || mode.str() == "NonIndexed" {
         for at in [per_index, failed] {
@@ -446,7 +456,7 @@ pub(super) fn cron_job(root: &At, old: Option<&At>, errors: &mut FieldErrors) {
         selector.invalid_shown(errors, &selector_shown(selector.value()), "`selector` will be auto-generated");
     }
     if job.get("manualSelector").flag() {
-        job.get("manualSelector").unsupported_value(errors, true, &["false", "nil"]);
+        job.get("manualSelector").unsupported_value(errors, true, &["nil", "false"]);
     }
     spec.get("successfulJobsHistoryLimit").non_negative(errors);
     spec.get("failedJobsHistoryLimit").non_negative(errors);

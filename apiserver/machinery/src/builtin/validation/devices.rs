@@ -274,9 +274,7 @@ pub(super) fn template(root: &At, old: Option<&At>, errors: &mut FieldErrors) {
     let spec = root.get("spec");
     match old {
         None => {
-            let metadata = spec.get("metadata");
-            meta::annotations(&metadata.get("annotations"), errors);
-            meta::labels(&metadata.get("labels"), errors);
+            meta::template_metadata(&spec.get("metadata"), errors);
             claim_spec(&spec.get("spec"), errors);
         }
         Some(old) => spec.immutable(errors, old.get("spec").value()),

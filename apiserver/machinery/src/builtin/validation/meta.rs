@@ -5,7 +5,7 @@ use crate::builtin::formats::{
     condition_reason, dns_label, dns_subdomain, is_label_value, label_value, percent, qualified_name,
 };
 use crate::field_error::FieldErrors;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Labels of anything.
@@ -125,29 +125,7 @@ pub(super) fn selector_matches(at: &At, labels: &At) -> Option<bool> {
 
 /// Shows a selector with its fields in upstream's order.
 pub(super) fn selector_shown(selector: &Value) -> String {
-    ordered(selector, &["matchLabels", "matchExpressions"], |name, value| {
-        if name != "matchExpressions" {
-            return value.to_string();
-        }
-        let items = value.as_array().map_or(&[][..], Vec::as_slice).iter();
-        let items: Vec<String> =
-            items.map(|item| ordered(item, &["key", "operator", "values"], |_, v| v.to_string())).collect();
-        format!("[{}]", items.join(","))
-    })
-}
-
-/// Shows the named fields of an object in the given order.
-pub(super) fn ordered(object: &Value, names: &[&str], show: impl Fn(&str, &Value) -> String) -> String {
-    let empty = Map::new();
-    let map = object.as_object().unwrap_or(&empty);
-    if object.is_null() {
-        return "null".to_owned();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .filter_map(|name| map.get(*name).map(|value| format!("\"{name}\":{}", show(name, value))))
-        .collect();
-    format!("{{{}}}", shown.join(","))
+    super::shape::shown(selector, super::shape::SELECTOR)
 }
 
 /// A selector that may not change.
@@ -314,5 +292,32 @@ pub(super) fn kube_finalizer(at: &At, errors: &mut FieldErrors) {
     let name = at.str();
     if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
         at.invalid(errors, name, "name is neither a standard finalizer name nor is it fully qualified");
+    }
+}
+
+/// Metadata of a template for objects that are not pods: labels and annotations only.
+pub(super) fn template_metadata(at: &At, errors: &mut FieldErrors) {
+    annotations(&at.get("annotations"), errors);
+    labels(&at.get("labels"), errors);
+    for name in [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ] {
+        let field = at.get(name);
+        if field.has() && !matches!(field.value(), Value::String(text) if text.is_empty()) {
+            let shown = if name == "uid" { "uID" } else { name };
+            at.get(shown).forbidden(errors, "cannot be set");
+        }
     }
 }

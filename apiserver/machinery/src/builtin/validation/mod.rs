@@ -22,6 +22,7 @@ mod pod;
 mod policies;
 mod resources;
 mod reviews;
+mod shape;
 mod slices;
 mod small;
 mod storage;

@@ -2,11 +2,14 @@
 
 use super::meta::{Values, selector};
 use super::pod::PROTOCOLS;
+use super::shape::{Part, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::{dns_subdomain, path_segment, port_name, port_number};
 use crate::builtin::ip::{legacy_cidr, parse_net, strict_cidr};
 use crate::field_error::FieldErrors;
 use serde_json::Value;
+
+const RANGES: Shape = &[("cidrs", "CIDRs", Part::Plain)];
 
 struct PolicyRules<'v> {
     values: Values,
@@ -132,7 +135,7 @@ pub(super) fn service_cidr(root: &At, errors: &mut FieldErrors) {
         return;
     }
     if cidrs.len() > 2 {
-        cidrs.invalid(errors, spec.value().clone(), "may only hold up to 2 values");
+        cidrs.invalid_shown(errors, &shown(spec.value(), RANGES), "may only hold up to 2 values");
         return;
     }
     cidrs.items().for_each(|item| strict_cidr(&item, item.str(), errors));

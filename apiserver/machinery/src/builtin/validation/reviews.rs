@@ -1,10 +1,13 @@
 //! Questions about access, and requests for tokens.
 
+use super::shape::{METADATA, Part, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::qualified_name;
 use crate::builtin::same::same;
 use crate::field_error::FieldErrors;
 use serde_json::{Value, json};
+
+const URL: Shape = &[("path", "Path", Part::Text), ("verb", "Verb", Part::Text)];
 
 /// A request for a token of a service account.
 pub(super) fn token_request(root: &At, errors: &mut FieldErrors) {
@@ -23,7 +26,11 @@ pub(super) fn access_review(root: &At, own: bool, local: bool, errors: &mut Fiel
     let (spec, metadata) = (root.get("spec"), root.get("metadata"));
     let (resource, url) = (spec.get("resourceAttributes"), spec.get("nonResourceAttributes"));
     if resource.has() && url.has() {
-        url.invalid_here(errors, "cannot be specified in combination with resourceAttributes");
+        url.invalid_shown(
+            errors,
+            &shown(url.value(), URL),
+            "cannot be specified in combination with resourceAttributes",
+        );
     }
     if !resource.has() && !url.has() {
         let message = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
@@ -44,7 +51,7 @@ pub(super) fn access_review(root: &At, own: bool, local: bool, errors: &mut Fiel
     }
     if !rest.is_null() && !same(&rest, &json!({})) {
         let message = if local { "must be empty except for namespace" } else { "must be empty" };
-        metadata.invalid_here(errors, message);
+        metadata.invalid_shown(errors, &shown(metadata.value(), METADATA), message);
     }
     if local {
         let namespace = resource.get("namespace");
@@ -52,7 +59,7 @@ pub(super) fn access_review(root: &At, own: bool, local: bool, errors: &mut Fiel
             namespace.invalid(errors, namespace.str(), "must match metadata.namespace");
         }
         if url.has() {
-            url.invalid_here(errors, "disallowed on this kind of request");
+            url.invalid_shown(errors, &shown(url.value(), URL), "disallowed on this kind of request");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::devices::{binding_conditions, driver, pool, qualified, taint, unique};
 use super::meta::{self, Values};
 use super::pod::affinity::node_selector;
+use super::shape::{Part, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::{dns_label, dns_subdomain};
 use crate::builtin::same::same;
@@ -128,10 +129,10 @@ fn device(at: &At, old: Option<&At>, each: bool, errors: &mut FieldErrors) {
         at.invalid(errors, size, format!("the total number of attributes and capacities must not exceed {SIZE_MAX}"));
     }
     for (key, value) in attributes.entries() {
-        let shown = shortened(key, KEY_MAX);
-        let place = attributes.key(&shown);
+        let short = shortened(key, KEY_MAX);
+        let place = attributes.keyed(&short, value.value());
         qualified(&place, key, errors);
-        attribute(&place, value.value(), errors);
+        attribute(&place, errors);
     }
     let many = at.get("allowMultipleAllocations").flag();
     for (key, value) in capacity.entries() {
@@ -186,7 +187,14 @@ fn device_placement(at: &At, each: bool, errors: &mut FieldErrors) {
     }
 }
 
-fn attribute(at: &At, value: &Value, errors: &mut FieldErrors) {
+const ATTRIBUTE: Shape = &[
+    ("int", "IntValue", Part::Plain),
+    ("bool", "BoolValue", Part::Plain),
+    ("string", "StringValue", Part::Plain),
+    ("version", "VersionValue", Part::Plain),
+];
+
+fn attribute(at: &At, errors: &mut FieldErrors) {
     const MAX: usize = 64;
     let (text, version) = (at.get("string"), at.get("version"));
     if text.len() > MAX {
@@ -202,7 +210,7 @@ fn attribute(at: &At, value: &Value, errors: &mut FieldErrors) {
     match set {
         0 => at.invalid(errors, "", "exactly one value must be specified"),
         1 => {}
-        _ => at.invalid(errors, value.clone(), "exactly one value must be specified"),
+        _ => at.invalid_shown(errors, &shown(at.value(), ATTRIBUTE), "exactly one value must be specified"),
     }
 }
 

@@ -2,12 +2,27 @@
 
 use super::meta::{self, Values, selector, selector_matches};
 use super::pod;
+use super::shape::{Part, SELECTOR, Shape, shown};
 use crate::builtin::at::At;
 use crate::builtin::formats::{dns_label, dns_subdomain, path_segment, qualified_name};
 use crate::builtin::same::same;
 use crate::field_error::FieldErrors;
 use serde_json::Value;
 
+const BUDGET: Shape = &[
+    ("minAvailable", "MinAvailable", Part::Plain),
+    ("selector", "Selector", Part::Inner(SELECTOR)),
+    ("maxUnavailable", "MaxUnavailable", Part::Plain),
+    ("unhealthyPodEvictionPolicy", "UnhealthyPodEvictionPolicy", Part::Plain),
+];
+const ROLE: Shape = &[("apiGroup", "APIGroup", Part::Text), ("kind", "Kind", Part::Text), ("name", "Name", Part::Text)];
+const TOLERATION: Shape = &[
+    ("key", "Key", Part::Text),
+    ("operator", "Operator", Part::Text),
+    ("value", "Value", Part::Text),
+    ("effect", "Effect", Part::Text),
+    ("tolerationSeconds", "TolerationSeconds", Part::Plain),
+];
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// A disruption budget for pods.
@@ -15,7 +30,8 @@ pub(super) fn budget(root: &At, old: Option<&At>, errors: &mut FieldErrors) {
     let spec = root.get("spec");
     let (least, most) = (spec.get("minAvailable"), spec.get("maxUnavailable"));
     if least.has() && most.has() {
-        spec.invalid_here(errors, "minAvailable and maxUnavailable cannot be both set");
+        let shown = shown(spec.value(), BUDGET);
+        spec.invalid_shown(errors, &shown, "minAvailable and maxUnavailable cannot be both set");
     }
     for bound in [&least, &most].into_iter().filter(|bound| bound.has()) {
         meta::int_or_percent(bound, errors);
@@ -165,9 +181,7 @@ pub(super) fn role_binding(root: &At, old: Option<&At>, namespaced: bool, errors
     if let Some(old) = old
         && !same(reference.value(), old.get("roleRef").value())
     {
-        let shown = meta::ordered(reference.value(), &["apiGroup", "kind", "name"], |_, value| value.to_string());
-        let shown = shown.replace("\"apiGroup\"", "\"APIGroup\"").replace("\"kind\"", "\"Kind\"");
-        reference.invalid_shown(errors, &shown.replace("\"name\"", "\"Name\""), "cannot change roleRef");
+        reference.invalid_shown(errors, &shown(reference.value(), ROLE), "cannot change roleRef");
     }
 }
 
@@ -218,7 +232,7 @@ pub(super) fn priority_class(root: &At, errors: &mut FieldErrors) {
     }
     let policy = root.get("preemptionPolicy");
     if policy.has() {
-        policy.require_one_of(errors, &["Never", "PreemptLowerPriority"]);
+        policy.require_one_of(errors, &["PreemptLowerPriority", "Never"]);
     }
 }
 
@@ -246,7 +260,7 @@ pub(super) fn runtime_class(root: &At, errors: &mut FieldErrors) {
     for item in tolerations.items() {
         let key = ["key", "operator", "value", "effect"].map(|name| item.get(name).str());
         if seen.contains(&key) {
-            item.duplicate(errors, item.value().clone());
+            item.duplicate_shown(errors, &shown(item.value(), TOLERATION));
         } else {
             seen.push(key);
         }

@@ -3,7 +3,7 @@
 use crate::builtin::at::At;
 use crate::builtin::formats::config_key;
 use crate::builtin::same::same;
-use crate::field_error::FieldErrors;
+use crate::field_error::{FieldErrors, go_quote};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -127,7 +127,8 @@ fn go_syntax_error(bytes: &[u8]) -> String {
     match first {
         None => "unexpected end of JSON input".to_owned(),
         Some(byte) if !matches!(byte, b'{' | b'[' | b'"' | b'-' | b't' | b'f' | b'n') && !byte.is_ascii_digit() => {
-            format!("invalid character '{}' looking for beginning of value", char::from(*byte))
+            let shown = go_quote(&char::from(*byte).to_string());
+            format!("invalid character '{}' looking for beginning of value", shown.trim_matches('"'))
         }
         Some(_) => match serde_json::from_slice::<Value>(bytes) {
             Err(error) if error.is_eof() => "unexpected end of JSON input".to_owned(),

@@ -5,10 +5,11 @@ use crate::builtin::at::At;
 use crate::builtin::formats::dns_subdomain;
 use crate::builtin::same::same;
 use crate::builtin::validation::diff::unified;
-use crate::builtin::validation::meta::{Values, ordered};
+use crate::builtin::validation::meta::Values;
 use crate::builtin::validation::pod::affinity::node_selector;
 use crate::builtin::validation::pod::sources::{self, ONE_TYPE};
 use crate::builtin::validation::resources;
+use crate::builtin::validation::shape::{Part, Shape, shown};
 use crate::field_error::FieldErrors;
 use serde_json::{Map, Value};
 
@@ -241,11 +242,20 @@ pub(in super::super) fn update(new: &At, old: &At, errors: &mut FieldErrors) {
     }
 }
 
+const REQUIREMENT: Shape =
+    &[("key", "Key", Part::Text), ("operator", "Operator", Part::Text), ("values", "Values", Part::Plain)];
+const TERM: Shape = &[
+    ("matchExpressions", "MatchExpressions", Part::List(REQUIREMENT)),
+    ("matchFields", "MatchFields", Part::List(REQUIREMENT)),
+];
+const AFFINITY: Shape =
+    &[("required", "Required", Part::Inner(&[("nodeSelectorTerms", "NodeSelectorTerms", Part::List(TERM))]))];
+
 /// Node affinity may change only by giving labels their later names.
 fn node_affinity(root: &At, new: &At, old: &At, errors: &mut FieldErrors) {
     let renamed = rename(old.value(), new.value());
     if !same(new.value(), &renamed) {
-        let shown = ordered(new.value(), &["required"], |_, value| value.to_string());
+        let shown = shown(new.value(), AFFINITY);
         root.get("nodeAffinity").invalid_shown(
             errors,
             &shown,

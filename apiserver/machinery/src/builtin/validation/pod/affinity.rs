@@ -220,7 +220,7 @@ pub(super) fn breaks_label_keys(constraint: &At) -> bool {
     !errors.is_empty()
 }
 
-const EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
+const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Tolerations of a pod or of a runtime class.
 pub(crate) fn tolerations(at: &At, errors: &mut FieldErrors) {

@@ -137,7 +137,7 @@ pub(super) fn trimmed_image(container: &At, errors: &mut FieldErrors) {
 fn shared(pod: &Pod, at: &At, errors: &mut FieldErrors) {
     at.get("name").require_check(errors, dns_label);
     at.get("image").require(errors);
-    at.get("terminationMessagePolicy").require_one_of(errors, &["FallbackToLogsOnError", "File"]);
+    at.get("terminationMessagePolicy").require_one_of(errors, &["File", "FallbackToLogsOnError"]);
     ports(&at.get("ports"), errors);
     env::variables(&at.get("env"), errors);
     env::variables_from(&at.get("envFrom"), errors);

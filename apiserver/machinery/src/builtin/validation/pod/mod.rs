@@ -187,8 +187,8 @@ fn pod_spec(spec: &At, metadata: Option<&At>, rules: &PodRules, errors: &mut Fie
     containers::ephemeral(&pod, &spec.get("ephemeralContainers"), errors);
     pod_resources(&pod, errors);
     host_network_ports(spec, rules, errors);
-    spec.get("restartPolicy").require_one_of(errors, &["Always", "Never", "OnFailure"]);
-    spec.get("dnsPolicy").require_one_of(errors, &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]);
+    spec.get("restartPolicy").require_one_of(errors, &["Always", "OnFailure", "Never"]);
+    spec.get("dnsPolicy").require_one_of(errors, &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
     meta::labels(&spec.get("nodeSelector"), errors);
     security::pod(spec, &spec.get("securityContext"), rules, errors);
     affinity::affinity(&spec.get("affinity"), rules, errors);
@@ -231,7 +231,7 @@ fn spec_names(spec: &At, errors: &mut FieldErrors) {
     }
     let preemption = spec.get("preemptionPolicy");
     if preemption.has() {
-        preemption.require_one_of(errors, &["Never", "PreemptLowerPriority"]);
+        preemption.require_one_of(errors, &["PreemptLowerPriority", "Never"]);
     }
 }
 

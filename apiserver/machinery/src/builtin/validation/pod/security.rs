@@ -5,8 +5,8 @@ use super::sources::descending_path;
 use super::windows;
 use crate::builtin::at::At;
 use crate::builtin::formats::{is_sysctl, user_id};
+use crate::builtin::validation::shape::{Part, Shape, shown};
 use crate::field_error::FieldErrors;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 const PROFILES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
@@ -44,7 +44,7 @@ pub(super) fn pod(spec: &At, at: &At, rules: &PodRules, errors: &mut FieldErrors
     }
     let change = at.get("seLinuxChangePolicy");
     if change.has() {
-        change.one_of(errors, &["MountOption", "Recursive"]);
+        change.one_of(errors, &["Recursive"]);
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn container(at: &At, host_users: bool, errors: &mut FieldErrors) {
         if at.get("privileged").flag() {
             at.invalid_shown(
                 errors,
-                &context_shown(at.value()),
+                &shown(at.value(), CONTEXT),
                 "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
             );
         }
@@ -129,7 +129,7 @@ pub(super) fn container(at: &At, host_users: bool, errors: &mut FieldErrors) {
             if capability == "CAP_SYS_ADMIN" {
                 at.invalid_shown(
                     errors,
-                    &context_shown(at.value()),
+                    &shown(at.value(), CONTEXT),
                     "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
                 );
             }
@@ -139,38 +139,39 @@ pub(super) fn container(at: &At, host_users: bool, errors: &mut FieldErrors) {
     apparmor(&at.get("appArmorProfile"), errors);
 }
 
-/// Shows a security context as upstream's internal type does: all its fields under their Go names.
-fn context_shown(context: &Value) -> String {
-    const NAMES: &[(&str, &str)] = &[
-        ("capabilities", "Capabilities"),
-        ("privileged", "Privileged"),
-        ("seLinuxOptions", "SELinuxOptions"),
-        ("windowsOptions", "WindowsOptions"),
-        ("runAsUser", "RunAsUser"),
-        ("runAsGroup", "RunAsGroup"),
-        ("runAsNonRoot", "RunAsNonRoot"),
-        ("readOnlyRootFilesystem", "ReadOnlyRootFilesystem"),
-        ("allowPrivilegeEscalation", "AllowPrivilegeEscalation"),
-        ("procMount", "ProcMount"),
-        ("seccompProfile", "SeccompProfile"),
-        ("appArmorProfile", "AppArmorProfile"),
-    ];
-    let shown: Vec<String> = NAMES
-        .iter()
-        .map(|(field, name)| {
-            let value = context.get(field).unwrap_or(&Value::Null);
-            let text = match (*field, value) {
-                ("capabilities", Value::Object(map)) => {
-                    let list = |name: &str| map.get(name).unwrap_or(&Value::Null).to_string();
-                    format!("{{\"Add\":{},\"Drop\":{}}}", list("add"), list("drop"))
-                }
-                _ => value.to_string(),
-            };
-            format!("\"{name}\":{text}")
-        })
-        .collect();
-    format!("{{{}}}", shown.join(","))
-}
+const PROFILE: Shape = &[("type", "Type", Part::Text), ("localhostProfile", "LocalhostProfile", Part::Plain)];
+const CONTEXT: Shape = &[
+    ("capabilities", "Capabilities", Part::Inner(&[("add", "Add", Part::Plain), ("drop", "Drop", Part::Plain)])),
+    ("privileged", "Privileged", Part::Plain),
+    (
+        "seLinuxOptions",
+        "SELinuxOptions",
+        Part::Inner(&[
+            ("user", "User", Part::Text),
+            ("role", "Role", Part::Text),
+            ("type", "Type", Part::Text),
+            ("level", "Level", Part::Text),
+        ]),
+    ),
+    (
+        "windowsOptions",
+        "WindowsOptions",
+        Part::Inner(&[
+            ("gmsaCredentialSpecName", "GMSACredentialSpecName", Part::Plain),
+            ("gmsaCredentialSpec", "GMSACredentialSpec", Part::Plain),
+            ("runAsUserName", "RunAsUserName", Part::Plain),
+            ("hostProcess", "HostProcess", Part::Plain),
+        ]),
+    ),
+    ("runAsUser", "RunAsUser", Part::Plain),
+    ("runAsGroup", "RunAsGroup", Part::Plain),
+    ("runAsNonRoot", "RunAsNonRoot", Part::Plain),
+    ("readOnlyRootFilesystem", "ReadOnlyRootFilesystem", Part::Plain),
+    ("allowPrivilegeEscalation", "AllowPrivilegeEscalation", Part::Plain),
+    ("procMount", "ProcMount", Part::Plain),
+    ("seccompProfile", "SeccompProfile", Part::Inner(PROFILE)),
+    ("appArmorProfile", "AppArmorProfile", Part::Inner(PROFILE)),
+];
 
 /// A seccomp profile; absent is fine.
 fn seccomp(at: &At, errors: &mut FieldErrors) {
@@ -190,8 +191,7 @@ fn seccomp(at: &At, errors: &mut FieldErrors) {
             Some(path) => descending_path(&profile, path, errors),
         }
     } else if profile.has() {
-        let shown = format!("{{\"Type\":{},\"LocalhostProfile\":{}}}", kind.value(), profile.value());
-        profile.invalid_shown(errors, &shown, "can only be set when seccomp type is Localhost");
+        profile.invalid_shown(errors, &shown(at.value(), PROFILE), "can only be set when seccomp type is Localhost");
     }
 }
 

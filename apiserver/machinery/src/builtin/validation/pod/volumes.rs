@@ -206,30 +206,7 @@ fn ephemeral(at: &At, errors: &mut FieldErrors) {
         template.required(errors, "");
         return;
     }
-    let metadata = template.get("metadata");
-    meta::annotations(&metadata.get("annotations"), errors);
-    meta::labels(&metadata.get("labels"), errors);
-    for name in [
-        "name",
-        "generateName",
-        "namespace",
-        "selfLink",
-        "uid",
-        "resourceVersion",
-        "generation",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "ownerReferences",
-        "finalizers",
-        "managedFields",
-    ] {
-        let field = metadata.get(name);
-        if field.has() && !matches!(field.value(), Value::String(text) if text.is_empty()) {
-            let shown = if name == "uid" { "uID" } else { name };
-            metadata.get(shown).forbidden(errors, "cannot be set");
-        }
-    }
+    meta::template_metadata(&template.get("metadata"), errors);
     claim::spec(&template.get("spec"), &claim::ClaimRules::default(), errors);
 }
 

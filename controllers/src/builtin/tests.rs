@@ -1,0 +1,8 @@
+//! The controllers in a whole server without sockets: what a client sees of them.
+
+mod collector;
+mod crash;
+mod definitions;
+mod harness;
+mod namespaces;
+mod others;
