@@ -184,6 +184,14 @@ impl ControlPlane {
             .unwrap_or_default()
     }
 
+    /// Whether the last reconcile has done all that this generation asks for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let observed = self.status.as_ref().map(|status| status.observed_generation);
+        let held = self.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+        self.metadata.deletion_timestamp.is_none() && held && self.is_ready() && observed == self.metadata.generation
+    }
+
     /// Whether the control plane answers.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -1,9 +1,8 @@
-//! Names of control planes that want a look: from a metadata watch, from failures, and from credentials that age.
+//! Names of control planes that want a look: from a watch, from failures, and from credentials that age.
 
 use super::Operator;
 use super::api::ControlPlane;
 use futures::{StreamExt, TryStreamExt};
-use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -31,7 +30,7 @@ struct Item {
 /// Follows the hub until the drain.
 pub(super) async fn follow(operator: Arc<Operator>, mut aging: mpsc::Receiver<String>) {
     let drain = operator.controllers.shared.drain.clone();
-    let api: Api<PartialObjectMeta<ControlPlane>> = Api::all(operator.client.clone());
+    let api: Api<ControlPlane> = Api::all(operator.client.clone());
     let events = watcher(api, Config::default()).default_backoff();
     futures::pin_mut!(events);
     let mut items: HashMap<String, Item> = HashMap::new();
@@ -56,7 +55,10 @@ pub(super) async fn follow(operator: Arc<Operator>, mut aging: mpsc::Receiver<St
         tokio::select! {
             () = drain.cancelled() => break,
             event = events.try_next() => match event {
-                Ok(Some(Event::Apply(plane) | Event::InitApply(plane))) => enqueue(&mut waiting, plane.name_any()),
+                Ok(Some(Event::Apply(plane))) => enqueue(&mut waiting, plane.name_any()),
+                // A start wakes nobody who is settled: what ages meanwhile has due rows.
+                Ok(Some(Event::InitApply(plane))) if plane.is_settled() => {}
+                Ok(Some(Event::InitApply(plane))) => enqueue(&mut waiting, plane.name_any()),
                 Ok(Some(Event::Delete(plane))) => {
                     items.remove(&plane.name_any());
                 }

@@ -1,6 +1,6 @@
 //! The operator: `ControlPlane` objects of the hub become tenants (D9).
 //!
-//! It is a `kube` client and nothing more: it follows names by a metadata watch, and a reconcile takes a name, reads what
+//! It is a `kube` client and nothing more: it follows names by a watch, keeps no object, and a reconcile takes a name, reads what
 //! is, asks the pure [`plan`] what to do, and does it. Any step may run at any time again.
 
 pub mod api;

@@ -6,6 +6,7 @@ use super::definitions::MANAGER;
 use super::plan::{NamespaceState, Observed, Step, namespace, plan};
 use super::secrets;
 use anyhow::Context;
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kplex_tenants::NewControlPlane;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
@@ -119,16 +120,19 @@ impl Operator {
         let tenants = &self.controllers.shared.tenants;
         let scope = tenants.resolve(&plane.name_any()).await?.context("the tenant is gone")?;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
-        for secret in secrets::make(plane, &self.controllers.endpoint, tenants, &scope)? {
-            match api.create(&PostParams::default(), &secret).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 409 => {
-                    api.patch(&secret.name_any(), &PatchParams::default(), &Patch::Merge(&secret)).await?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let made = secrets::make(plane, &self.controllers.endpoint, tenants, &scope)?;
+        try_join_all(made.iter().map(|secret| write_secret(&api, secret))).await?;
         Ok(())
+    }
+}
+
+async fn write_secret(api: &Api<Secret>, secret: &Secret) -> anyhow::Result<()> {
+    match api.create(&PostParams::default(), secret).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            api.patch(&secret.name_any(), &PatchParams::default(), &Patch::Merge(secret)).await?;
+            Ok(())
+        }
+        outcome => Ok(outcome.map(|_| ())?),
     }
 }
 
