@@ -1,6 +1,5 @@
 //! No request takes for ever: 60 seconds, or less by `?timeout=`, except for watches, which have their own end.
 
-use crate::http::info::{RequestInfo, Verb};
 use crate::http::{query, respond};
 use crate::limits;
 use axum::extract::Request;
@@ -18,11 +17,7 @@ pub(super) async fn limit(request: Request, next: Next) -> Response {
         Ok(limit) => limit,
         Err(status) => return respond::early_failure(&headers, &status),
     };
-    let info = RequestInfo::parse(request.method(), uri.path(), uri.query().unwrap_or(""));
-    if info.verb == Verb::Watch
-        || uri.path().contains("/watch/")
-        || uri.query().is_some_and(|query| query.contains("watch="))
-    {
+    if may_watch(uri.path(), uri.query().unwrap_or("")) {
         return next.run(request).await;
     }
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -35,6 +30,12 @@ pub(super) async fn limit(request: Request, next: Next) -> Response {
             )
         }
     }
+}
+
+/// Whether a request may be a watch. The path is parsed once, further in, where the tenant's part of it is known; here it is
+/// enough to let every watch through.
+fn may_watch(path: &str, query: &str) -> bool {
+    path.contains("/watch/") || query.contains("watch=") || query::pairs(query).any(|(key, _)| key == "watch")
 }
 
 /// Reads `timeout`: a Go duration; 0 and anything above the default mean the default.
@@ -87,6 +88,18 @@ fn go_duration(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_watch_is_let_through() {
+        for (path, query) in [
+            ("/api/v1/watch/pods", ""),
+            ("/clusters/a/api/v1/pods", "limit=1&watch=1"),
+            ("/api/v1/pods", "w%61tch=true"),
+        ] {
+            assert!(may_watch(path, query), "{path} {query}");
+        }
+        assert!(!may_watch("/api/v1/pods", "allowWatchBookmarks=true"));
+    }
 
     #[test]
     fn timeouts_are_go_durations() {
