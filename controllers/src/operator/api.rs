@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Finalizer of control planes.
-pub const FINALIZER: &str = "kflex.kubestellar.org/finalizer";
+pub use kplex_apiserver::admission::control_plane::FINALIZER;
 
 /// What a control plane is.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
