@@ -1,6 +1,7 @@
 //! What to do about a control plane: a pure function from what is wanted and what is there.
 
-use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, FINALIZER, SecretReference};
+use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, SecretReference};
+use kplex_apiserver::admission::control_plane::FINALIZER;
 use kube::ResourceExt;
 
 /// What a reconcile has found.

@@ -1,13 +1,14 @@
 //! One control plane, from its name to what it should be. Idempotent; may run at any time.
 
 use super::Operator;
-use super::api::{ControlPlane, FINALIZER};
+use super::api::ControlPlane;
 use super::definitions::MANAGER;
 use super::plan::{NamespaceState, Observed, Step, namespace, plan};
 use super::secrets;
 use anyhow::Context;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kplex_apiserver::admission::control_plane::FINALIZER;
 use kplex_tenants::{NewControlPlane, TenantScope};
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
@@ -23,7 +24,7 @@ impl Operator {
     ///
     /// # Errors
     /// The first step that failed; the caller tries again later.
-    pub(super) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
+    pub(crate) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
         let Some(plane) = self.planes().get_opt(name).await.context("read the control plane")? else { return Ok(()) };
         let observed = self.observe(&plane).await?;
         let now = self.controllers.shared.tenants.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
