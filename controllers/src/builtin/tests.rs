@@ -6,3 +6,4 @@ mod definitions;
 mod harness;
 mod namespaces;
 mod others;
+mod planes;

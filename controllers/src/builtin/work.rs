@@ -40,11 +40,23 @@ pub(crate) enum Controller {
     EventExpiry,
     /// Has credentials renewed. Key: the Secret's storage key.
     Renewal,
+    /// The operator's: brings a `ControlPlane` to what its object says. Key: the name.
+    ControlPlane,
+}
+
+/// Who does a piece of work. The operator has workers of its own: making and removing whole tenants is slow, and must not
+/// take turns with the small work of the hub's own controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    /// The workers of the controllers, fair over tenants.
+    Tenants,
+    /// The workers of the operator.
+    Operator,
 }
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -61,6 +73,7 @@ impl Controller {
         Self::BaseObject,
         Self::EventExpiry,
         Self::Renewal,
+        Self::ControlPlane,
     ];
 
     /// Returns the name that due rows carry.
@@ -83,7 +96,14 @@ impl Controller {
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",
+            Self::ControlPlane => "control-plane",
         }
+    }
+
+    /// Returns who does its work.
+    #[must_use]
+    pub(crate) const fn pool(self) -> Pool {
+        if matches!(self, Self::ControlPlane) { Pool::Operator } else { Pool::Tenants }
     }
 
     /// Returns the controller of a name.

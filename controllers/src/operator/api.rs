@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Finalizer of control planes.
-pub const FINALIZER: &str = "kflex.kubestellar.org/finalizer";
-
 /// What a control plane is.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[kube(
@@ -182,14 +179,6 @@ impl ControlPlane {
             .find(|condition| condition.type_ == type_)
             .map(|condition| condition.status.clone())
             .unwrap_or_default()
-    }
-
-    /// Whether the last reconcile has done all that this generation asks for.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let observed = self.status.as_ref().map(|status| status.observed_generation);
-        let held = self.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
-        self.metadata.deletion_timestamp.is_none() && held && self.is_ready() && observed == self.metadata.generation
     }
 
     /// Whether the control plane answers.
