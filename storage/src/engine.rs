@@ -18,10 +18,10 @@ use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
 
-pub use rows::{EventKind, EventRow, IndexRow, ObjectRow, TenantRecord};
+pub use rows::{EventKind, EventRow, Head, IndexRow, ObjectRow, TenantRecord};
 
 /// Format of the rows; a store with another one is refused.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// How a batch ended.
 #[derive(Clone, Debug)]
@@ -111,10 +111,10 @@ pub struct Batch {
     pub lane: LaneRow,
     /// Event tables to make, close or drop.
     pub slices: Vec<SliceChange>,
-    /// Tenant rows to insert; of rows that exist everything but head and floor is replaced.
+    /// Tenant rows to insert; of rows that exist everything but what batches move is replaced.
     pub tenants: Vec<TenantRecord>,
     /// Heads to set.
-    pub heads: Vec<(TenantId, Revision)>,
+    pub heads: Vec<(TenantId, Head)>,
     /// Floors to raise.
     pub floors: Vec<(TenantId, Revision)>,
     /// Object rows to insert or replace.

@@ -18,10 +18,10 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::engine::{Batch, Claim, Hold, LaneRow, Outcome, SliceChange, SliceRow, TenantRecord};
+use crate::engine::{Batch, Claim, Head, Hold, LaneRow, Outcome, SliceChange, SliceRow, TenantRecord};
 use crate::error::StorageError;
 use crate::event::Event;
-use crate::key::{Key, Revision, TenantId};
+use crate::key::{Key, TenantId};
 use crate::limits::Limits;
 use crate::store::Shared;
 use crate::tenant::Tenant;
@@ -48,8 +48,8 @@ pub(crate) enum RowChange {
 pub(crate) struct Work {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) events: Vec<(Arc<Event>, RowChange)>,
-    /// Head after the work, where it does not follow from the events.
-    pub(crate) head: Option<Revision>,
+    /// Where the tenant stands after the work. Set when there are events.
+    pub(crate) head: Option<Head>,
     pub(crate) due: Vec<(Due, bool)>,
     pub(crate) owners: Vec<(String, Key, bool)>,
     pub(crate) record: Option<TenantRecord>,

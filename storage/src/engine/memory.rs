@@ -166,7 +166,7 @@ impl Tables {
 
     fn view(&self, query: &ViewQuery) -> Option<View> {
         let tenant = self.tenants.get(&query.tenant)?;
-        let mut view = View { head: tenant.head, floor: tenant.floor, ..View::default() };
+        let mut view = View { head: tenant.head.revision, floor: tenant.floor, ..View::default() };
         let slices = self.lanes.get(&query.lane).into_iter().flat_map(|lane| lane.slices.values());
         if let Some((after, range)) = &query.undo {
             let from = (query.tenant, after.plus(1));
@@ -192,7 +192,7 @@ impl Tables {
     }
 
     fn index(&self, tenant: TenantId, range: &KeyRange, rows_max: usize) -> Option<Index> {
-        let head = self.tenants.get(&tenant)?.head;
+        let head = self.tenants.get(&tenant)?.head.revision;
         let mut rows = self.objects_in(tenant, range).map(|(_, row)| IndexRow {
             key: row.key.clone(),
             revision: row.revision,

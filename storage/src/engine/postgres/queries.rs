@@ -12,10 +12,10 @@ use super::connect::Connection;
 use super::failed;
 use super::schema::event_table;
 use crate::base::BaseHash;
-use crate::engine::{EventKind, EventRow, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
+use crate::engine::{EventKind, EventRow, Head, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId, row_key};
-use crate::write::{Due, Stamp};
+use crate::write::{Due, Stamp, Usage};
 
 /// Why a read failed.
 pub(super) enum ReadError {
@@ -220,14 +220,16 @@ pub(super) async fn count(connection: &mut Connection, tenant: TenantId, range: 
 }
 
 async fn records(connection: &mut Connection, rest: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<TenantRecord>> {
-    let read = format!("SELECT id, lane, name, record, head, floor, body, crc FROM tenant {rest}");
+    let read = format!("SELECT id, lane, name, record, head, objects, bytes, floor, body, crc FROM tenant {rest}");
     let rows = query(connection, &read, params).await?;
     let records = rows.iter().map(|row| {
         let damaged = |_| StorageError::Corrupt("lane of a tenant row".to_owned());
         let lane = u16::try_from(row.get::<_, i32>(1)).map_err(damaged)?;
-        let (id, crc) = (small(row, 0, "tenant id")?, small(row, 7, "crc")?);
-        let (record, body) = (blob(row, 3), blob(row, 6));
-        Ok(TenantRecord::from_columns(id, lane, row.get(2), record, number(row, 4), number(row, 5), &body, crc)?)
+        let (id, crc) = (small(row, 0, "tenant id")?, small(row, 9, "crc")?);
+        let (record, body) = (blob(row, 3), blob(row, 8));
+        let usage = Usage { objects: row.get(5), bytes: row.get(6) };
+        let head = Head { revision: Revision::new(number(row, 4)), usage };
+        Ok(TenantRecord::from_columns(id, lane, row.get(2), record, head, number(row, 7), &body, crc)?)
     });
     records.collect()
 }

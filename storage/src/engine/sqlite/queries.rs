@@ -9,10 +9,10 @@ use super::schema::event_table;
 use super::unavailable;
 use super::writes::{PLACE_BITS, event_slices};
 use crate::base::BaseHash;
-use crate::engine::{EventKind, EventRow, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
+use crate::engine::{EventKind, EventRow, Head, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId, row_key};
-use crate::write::{Due, Stamp};
+use crate::write::{Due, Stamp, Usage};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -191,12 +191,14 @@ pub(super) fn count(connection: &Connection, tenant: TenantId, range: &KeyRange)
     read.query_row(params![from, to], |row| number(row, 0)).map_err(failed)
 }
 
-const TENANT: &str = "SELECT id, lane, name, record, head, floor, body, crc FROM tenant";
+const TENANT: &str = "SELECT id, lane, name, record, head, objects, bytes, floor, body, crc FROM tenant";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Result<TenantRecord>> {
-    let (record, body) = (blob(row, 3)?, blob(row, 6)?);
-    let (head, floor) = (number(row, 4)?, number(row, 5)?);
-    Ok(TenantRecord::from_columns(row.get(0)?, row.get(1)?, row.get(2)?, record, head, floor, &body, row.get(7)?))
+    let (record, body) = (blob(row, 3)?, blob(row, 8)?);
+    let usage = Usage { objects: row.get(5)?, bytes: row.get(6)? };
+    let head = Head { revision: Revision::new(number(row, 4)?), usage };
+    let (id, lane, name, floor, crc) = (row.get(0)?, row.get(1)?, row.get(2)?, number(row, 7)?, row.get(9)?);
+    Ok(TenantRecord::from_columns(id, lane, name, record, head, floor, &body, crc))
 }
 
 fn records(connection: &Connection, rest: &str, params: impl rusqlite::Params) -> Result<Vec<TenantRecord>> {
