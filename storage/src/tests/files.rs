@@ -1,6 +1,6 @@
 //! What SQLite's file promises: one process, nothing damaged read as whole, a format that does not change unnoticed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::harness::*;
 use crate::engine::sqlite::SqliteEngine;
