@@ -29,6 +29,7 @@ mod renewal;
 mod definition;
 mod namespace;
 mod plane;
+mod quota;
 mod root_certificate;
 
 use crate::Controllers;

@@ -5,7 +5,7 @@
 
 use super::waiting::Waiting;
 use super::work::{Controller, Work};
-use super::{base_object, plane};
+use super::{base_object, plane, quota};
 use kplex_storage::{Entry, Event, Key, TenantId};
 use memchr::memmem;
 use serde::Deserialize;
@@ -97,6 +97,9 @@ pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> V
     }
     if let Some(name) = plane::concerned(event) {
         works.add(Controller::ControlPlane, name);
+    }
+    if let Some(space) = quota::concerned(event) {
+        works.add(Controller::Quota, space);
     }
     if base_object::concerns(key.group(), key.resource(), event.after.is_none()) {
         works.add(Controller::BaseObject, key.as_str());

@@ -7,3 +7,4 @@ mod harness;
 mod namespaces;
 mod others;
 mod planes;
+mod quotas;

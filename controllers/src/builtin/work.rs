@@ -40,6 +40,8 @@ pub(crate) enum Controller {
     EventExpiry,
     /// Has credentials renewed. Key: the Secret's storage key.
     Renewal,
+    /// Counts what quotas are about. Key: the namespace.
+    Quota,
     /// The operator's: brings a `ControlPlane` to what its object says. Key: the name.
     ControlPlane,
 }
@@ -56,7 +58,7 @@ pub(crate) enum Pool {
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -73,6 +75,7 @@ impl Controller {
         Self::BaseObject,
         Self::EventExpiry,
         Self::Renewal,
+        Self::Quota,
         Self::ControlPlane,
     ];
 
@@ -96,6 +99,7 @@ impl Controller {
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",
+            Self::Quota => "quota",
             Self::ControlPlane => "control-plane",
         }
     }
