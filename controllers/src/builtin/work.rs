@@ -34,7 +34,7 @@ pub(crate) enum Controller {
     BootstrapToken,
     /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
     Protection,
-    /// Restores base objects that upstream would restore. Key: the object's storage key.
+    /// Brings base objects back as upstream would. Key: the object's storage key.
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
     EventExpiry,
