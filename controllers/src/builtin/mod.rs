@@ -25,6 +25,7 @@ mod bootstrap;
 mod protection;
 mod base_object;
 mod event_expiry;
+mod flow_schema;
 mod renewal;
 mod definition;
 mod namespace;

@@ -175,6 +175,14 @@ impl Works {
             ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => {
                 self.add(Controller::Certificate, name)
             }
+            ("flowcontrol.apiserver.k8s.io", "flowschemas") if event.after.is_some() => {
+                self.add(Controller::FlowSchema, "")
+            }
+            ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations")
+                if event.before.is_none() || event.after.is_none() =>
+            {
+                self.add(Controller::FlowSchema, "")
+            }
             ("rbac.authorization.k8s.io", "clusterroles") => self.add(Controller::Aggregation, ""),
             ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses") => {
                 let work = Work::new(self.tenant, Controller::Protection, key.as_str());

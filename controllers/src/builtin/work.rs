@@ -42,6 +42,8 @@ pub(crate) enum Controller {
     Renewal,
     /// Counts what quotas are about. Key: the namespace.
     Quota,
+    /// Tells which FlowSchemas name a priority level that is not there. Key: empty.
+    FlowSchema,
     /// The operator's: brings a `ControlPlane` to what its object says. Key: the name.
     ControlPlane,
 }
@@ -58,7 +60,7 @@ pub(crate) enum Pool {
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -76,6 +78,7 @@ impl Controller {
         Self::EventExpiry,
         Self::Renewal,
         Self::Quota,
+        Self::FlowSchema,
         Self::ControlPlane,
     ];
 
@@ -100,6 +103,7 @@ impl Controller {
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",
             Self::Quota => "quota",
+            Self::FlowSchema => "flow-schema",
             Self::ControlPlane => "control-plane",
         }
     }
