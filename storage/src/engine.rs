@@ -18,7 +18,7 @@ use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
 
-pub use rows::{EventKind, EventRow, ObjectRow, TenantRecord};
+pub use rows::{EventKind, EventRow, IndexRow, ObjectRow, TenantRecord};
 
 /// Format of the rows; a store with another one is refused.
 pub const FORMAT: u64 = 1;
@@ -163,8 +163,17 @@ pub struct Scan {
     pub range: KeyRange,
     /// How many, at most; as many again as keys are touched by the view's events.
     pub rows_max: usize,
-    /// How many bytes of values, at most; the row that passes it is the last.
-    pub bytes_max: usize,
+}
+
+/// The rows of a range without their values, all at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// Head of the tenant.
+    pub head: Revision,
+    /// The rows, in order.
+    pub rows: Vec<IndexRow>,
+    /// There are more rows than were asked for.
+    pub more: bool,
 }
 
 /// What a [`ViewQuery`] saw, all at one moment.
@@ -199,6 +208,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Reads one tenant consistently; `None` when it has no row.
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError>;
+
+    /// Reads the rows of a range, at most so many, without touching their values; `None` when the tenant has no row.
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError>;
 
     /// Counts the live (not tombstone) rows of a range.
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError>;

@@ -149,7 +149,12 @@ impl Lane {
 
     /// Notes how far a consumer came, to be stored with the next batch; `None` forgets the consumer.
     pub(crate) fn acknowledge(&self, consumer: &str, sequence: Option<u64>, now_ms: u64) {
-        self.queue.lock().acknowledge(consumer, sequence, now_ms);
+        let passed = {
+            let mut queue = self.queue.lock();
+            queue.acknowledge(consumer, sequence, now_ms);
+            queue.passed()
+        };
+        self.feed.lock().forget(passed);
         self.wake.notify_one();
     }
 

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use crate::base::Overlay;
-use crate::cache::Cache;
+use crate::cache::{Cache, Known, Row};
 use crate::error::StorageError;
 use crate::event::Event;
 use crate::history::{History, Since};
@@ -303,15 +303,16 @@ impl State {
         self.overlay.as_ref().expect("a ready tenant has its base")
     }
 
-    /// Returns the durable state of a key if its resource is in memory.
+    /// Returns the durable state of a key if it is in memory.
     pub(crate) fn cached(&mut self, key: &Key, second: u32) -> Option<Option<Entry>> {
         if !self.cache.touch(key.resource_prefix(), second) {
             return None;
         }
-        Some(match self.cache.get(key) {
-            Some(row) => row.entry(key),
-            None => self.overlay().get(key.as_bytes()),
-        })
+        let Some(row) = self.cache.get(key, second) else { return Some(self.overlay().get(key.as_bytes())) };
+        match known(row, key, &self.history) {
+            Known::State(state) => Some(state),
+            Known::Away(_) => None,
+        }
     }
 
     /// Returns the state that the next write of a key is computed on, if it is in memory.
@@ -339,6 +340,17 @@ impl State {
             Since::Changed(state) => Some(state),
             Since::Forgotten => None,
         }
+    }
+}
+
+/// Returns what memory knows of a key that has a row: a value that is away may be in the recent history.
+pub(crate) fn known(row: &Row, key: &Key, history: &History) -> Known {
+    match row.known(key) {
+        Known::Away(length) => match history.at(row.revision).filter(|event| event.key == *key) {
+            Some(event) => Known::State(event.after.clone()),
+            None => Known::Away(length),
+        },
+        state @ Known::State(_) => state,
     }
 }
 

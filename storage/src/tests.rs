@@ -1,5 +1,6 @@
 //! Contract tests: one suite, run over every engine.
 
+mod cache;
 mod cluster;
 mod connections;
 mod contract;

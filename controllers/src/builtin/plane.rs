@@ -2,8 +2,9 @@
 
 use super::process::{Failure, Settled, Tenant};
 use super::route::{Change, mentions};
+use crate::operator::api::ControlPlane;
 use crate::operator::secrets::TENANT;
-use kplex_storage::Key;
+use kplex_storage::{Entry, Key};
 
 /// Suffix of the namespaces of control planes.
 const SYSTEM: &str = "-system";
@@ -13,7 +14,8 @@ const SYSTEM: &str = "-system";
 pub(super) fn concerned<'k>(change: Change<'k>) -> Option<&'k str> {
     let key: &'k Key = change.key;
     match (key.group(), key.resource()) {
-        ("tenancy.kflex.kubestellar.org", "controlplanes") => Some(key.name()),
+        // What the operator itself has written last asks for nothing.
+        ("tenancy.kflex.kubestellar.org", "controlplanes") => (!is_settled(change.after?)).then(|| key.name()),
         ("", "namespaces") if change.after.is_none() => key.name().strip_suffix(SYSTEM),
         // The operator makes them; a look is due when they change afterwards.
         ("", "secrets") if change.before.is_some_and(|before| mentions(&before.value, TENANT)) => {
@@ -21,6 +23,10 @@ pub(super) fn concerned<'k>(change: Change<'k>) -> Option<&'k str> {
         }
         _ => None,
     }
+}
+
+fn is_settled(entry: &Entry) -> bool {
+    serde_json::from_slice(&entry.value).is_ok_and(|plane: ControlPlane| plane.is_settled())
 }
 
 /// Has the operator bring a control plane to what its object says.

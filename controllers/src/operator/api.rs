@@ -1,5 +1,6 @@
 //! The two KubeFlex kinds, group `tenancy.kflex.kubestellar.org/v1alpha1`. Their CRDs are generated from these types.
 
+use kplex_apiserver::admission::control_plane::FINALIZER;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,14 @@ impl ControlPlane {
             .find(|condition| condition.type_ == type_)
             .map(|condition| condition.status.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether the last reconcile has done all that this generation asks for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let observed = self.status.as_ref().map(|status| status.observed_generation);
+        let held = self.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+        self.metadata.deletion_timestamp.is_none() && held && self.is_ready() && observed == self.metadata.generation
     }
 
     /// Whether the control plane answers.

@@ -27,6 +27,21 @@ pub struct ObjectRow {
     pub crc: u32,
 }
 
+/// [`ObjectRow`] without its value. Its checksum covers the value too, so that damage shows when the value is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexRow {
+    /// Path.
+    pub key: Key,
+    /// Revision of the last change.
+    pub revision: Revision,
+    /// The writer's stamp.
+    pub stamp: Stamp,
+    /// The object of the base was deleted.
+    pub tombstone: bool,
+    /// Bytes of the value.
+    pub length: u32,
+}
+
 impl ObjectRow {
     /// Returns the row with its checksum set.
     pub fn sealed(mut self) -> ObjectRow {
