@@ -25,10 +25,12 @@ mod bootstrap;
 mod protection;
 mod base_object;
 mod event_expiry;
+mod flow_schema;
 mod renewal;
 mod definition;
 mod namespace;
 mod plane;
+mod quota;
 mod root_certificate;
 
 use crate::Controllers;

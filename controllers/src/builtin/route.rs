@@ -5,7 +5,7 @@
 
 use super::waiting::Waiting;
 use super::work::{Controller, Work};
-use super::{base_object, plane};
+use super::{base_object, plane, quota};
 use kplex_storage::{Entry, Event, Key, TenantId};
 use memchr::memmem;
 use serde::Deserialize;
@@ -98,6 +98,9 @@ pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> V
     if let Some(name) = plane::concerned(event) {
         works.add(Controller::ControlPlane, name);
     }
+    if let Some(space) = quota::concerned(event) {
+        works.add(Controller::Quota, space);
+    }
     if base_object::concerns(key.group(), key.resource(), event.after.is_none()) {
         works.add(Controller::BaseObject, key.as_str());
     }
@@ -171,6 +174,14 @@ impl Works {
             }
             ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => {
                 self.add(Controller::Certificate, name)
+            }
+            ("flowcontrol.apiserver.k8s.io", "flowschemas") if event.after.is_some() => {
+                self.add(Controller::FlowSchema, "")
+            }
+            ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations")
+                if event.before.is_none() || event.after.is_none() =>
+            {
+                self.add(Controller::FlowSchema, "")
             }
             ("rbac.authorization.k8s.io", "clusterroles") => self.add(Controller::Aggregation, ""),
             ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses") => {

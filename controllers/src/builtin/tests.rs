@@ -1,5 +1,6 @@
 //! The controllers in a whole server without sockets: what a client sees of them.
 
+mod base;
 mod collector;
 mod crash;
 mod definitions;
@@ -7,3 +8,4 @@ mod harness;
 mod namespaces;
 mod others;
 mod planes;
+mod quotas;

@@ -34,12 +34,16 @@ pub(crate) enum Controller {
     BootstrapToken,
     /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
     Protection,
-    /// Restores base objects that upstream would restore. Key: the object's storage key.
+    /// Brings base objects back as upstream would. Key: the object's storage key.
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
     EventExpiry,
     /// Has credentials renewed. Key: the Secret's storage key.
     Renewal,
+    /// Counts what quotas are about. Key: the namespace.
+    Quota,
+    /// Tells which FlowSchemas name a priority level that is not there. Key: empty.
+    FlowSchema,
     /// The operator's: brings a `ControlPlane` to what its object says. Key: the name.
     ControlPlane,
 }
@@ -56,7 +60,7 @@ pub(crate) enum Pool {
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -73,6 +77,8 @@ impl Controller {
         Self::BaseObject,
         Self::EventExpiry,
         Self::Renewal,
+        Self::Quota,
+        Self::FlowSchema,
         Self::ControlPlane,
     ];
 
@@ -96,6 +102,8 @@ impl Controller {
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",
+            Self::Quota => "quota",
+            Self::FlowSchema => "flow-schema",
             Self::ControlPlane => "control-plane",
         }
     }

@@ -3,8 +3,10 @@
 use super::process::{Failure, Process, Settled, Tenant};
 use super::queue::{Finish, Taken};
 use super::work::{Controller, Pool, Work};
-use super::{account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry};
-use super::{namespace, plane, protection, renewal, root_certificate, token_secret};
+use super::{
+    account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry, flow_schema,
+};
+use super::{namespace, plane, protection, quota, renewal, root_certificate, token_secret};
 use kplex_apiserver::due;
 use kplex_storage::{Due, WriteSet};
 use std::sync::Arc;
@@ -107,6 +109,8 @@ async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Settled, Failure> {
         Controller::BaseObject => base_object::reconcile(tenant, key).await,
         Controller::EventExpiry => event_expiry::reconcile(tenant, key).await,
         Controller::Renewal => renewal::reconcile(tenant, key).await,
+        Controller::FlowSchema => flow_schema::reconcile(tenant).await,
+        Controller::Quota => quota::reconcile(tenant, key).await,
         Controller::ControlPlane => plane::reconcile(tenant, key).await,
     }
 }
