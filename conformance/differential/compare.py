@@ -14,7 +14,7 @@ KUBE_API = re.compile(r"(kube-api-access-)[a-z0-9]{5}\b")
 AGE = re.compile(r"^\d+(s|ms)$")
 ENVELOPE_TIME = range(1_600_000_000, 2_500_000_000)
 HEADERS = ("content-type", "cache-control", "warning", "retry-after", "vary", "allow", "location", "www-authenticate",
-           "x-content-type-options")
+           "x-content-type-options", "content-encoding")
 PRESENCE = ("audit-id", "etag", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid", "last-modified")
 
 
@@ -37,6 +37,8 @@ class Differ:
             pair = [bool(answer.header(name)) for answer in (oracle, subject)]
             if pair[0] != pair[1]:
                 out.append(("header." + name, *pair))
+        if oracle.layout() != subject.layout() and oracle.status == subject.status:
+            out.append(("layout", oracle.layout(), subject.layout()))
         self.documents = case.startswith("documents/openapi") or case.endswith("/openapi")
         self._walk("body", self.normal(oracle.document), self.normal(subject.document), out)
         return out

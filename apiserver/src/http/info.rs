@@ -28,8 +28,10 @@ pub enum Verb {
     DeleteCollection,
     /// HEAD on a non-resource path, or on a resource where upstream has no verb for it.
     Head,
-    /// OPTIONS.
+    /// OPTIONS on a non-resource path.
     Options,
+    /// A method that stands for no verb: nobody may do it who may not do everything.
+    Unknown,
 }
 
 impl Verb {
@@ -47,6 +49,7 @@ impl Verb {
             Self::DeleteCollection => "deletecollection",
             Self::Head => "head",
             Self::Options => "options",
+            Self::Unknown => "",
         }
     }
 
@@ -178,7 +181,8 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
             Method::DELETE => Verb::Delete,
             Method::HEAD => Verb::Head,
             Method::OPTIONS => Verb::Options,
-            _ => Verb::Get,
+            Method::GET => Verb::Get,
+            _ => Verb::Unknown,
         };
     };
     if resource.watch_path {
@@ -190,10 +194,10 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
         Method::PATCH => Verb::Patch,
         Method::DELETE if resource.name.is_none() => Verb::DeleteCollection,
         Method::DELETE => Verb::Delete,
-        Method::OPTIONS => Verb::Options,
-        _ if resource.name.is_some() => Verb::Get,
-        _ if asks_watch(query) => Verb::Watch,
-        _ => Verb::List,
+        Method::GET | Method::HEAD if resource.name.is_some() => Verb::Get,
+        Method::GET | Method::HEAD if asks_watch(query) => Verb::Watch,
+        Method::GET | Method::HEAD => Verb::List,
+        _ => Verb::Unknown,
     }
 }
 
@@ -245,5 +249,7 @@ mod tests {
             "create authorization.k8s.io/v1 ns=- selfsubjectaccessreviews name=- sub=",
         );
         check("GET", "/healthz", "get path /healthz");
+        check("OPTIONS", "/api/v1/pods", " /v1 ns=- pods name=- sub=");
+        check("FROB", "/healthz", " path /healthz");
     }
 }
