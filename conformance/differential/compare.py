@@ -43,6 +43,27 @@ class Differ:
         self._walk("body", self.normal(oracle.document), self.normal(subject.document), out)
         return out
 
+    @staticmethod
+    def swagger(document):
+        """Puts shared parameters, whose names hash their prose, where they are used. Definitions of resources that other
+        scenarios make come and go."""
+        shared = document.pop("parameters", {})
+
+        def resolve(value):
+            if isinstance(value, list):
+                return [resolve(item) for item in value]
+            if not isinstance(value, dict):
+                return value
+            name = str(value.get("$ref", ""))
+            if name.startswith("#/parameters/"):
+                return shared[name.rsplit("/", 1)[1]]
+            found = {key: resolve(item) for key, item in value.items() if "example" not in key or key == "example"}
+            if isinstance(found.get("parameters"), list):
+                found["parameters"].sort(key=lambda parameter: (parameter["name"], parameter["in"]))
+            return found
+
+        return resolve(document)
+
     def text(self, value):
         # An object that is told back has its fields in another order.
         value = ECHO.sub(r"\1<object>: ", value)
@@ -61,8 +82,10 @@ class Differ:
 
     def normal(self, value, key=""):
         if isinstance(value, dict):
+            if "swagger" in value:
+                value = self.swagger(value)
             # Descriptions of columns are prose: ours are our own.
-            prose = "priority" in value or "components" in value or key in ("properties", "schemas") or "properties" in value
+            prose = "priority" in value or "components" in value or key in ("properties", "schemas", "definitions") or "properties" in value
             return {k: self.normal(v, k) for k, v in value.items()
                     if not (k == "description" and isinstance(v, str) and (self.documents or prose))}
         if isinstance(value, list):
