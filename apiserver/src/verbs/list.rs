@@ -274,6 +274,29 @@ mod tests {
     }
 
     #[test]
+    fn an_expired_token_comes_with_one_that_goes_on() {
+        let status = expired("a");
+        assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
+        // What kube-apiserver 1.35 answers for an old token that goes on after "a".
+        let upstream = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTEsInN0YXJ0IjoiYVx1MDAwMCJ9";
+        assert_eq!(status.continue_token, upstream);
+        assert_eq!(parse_token(upstream).unwrap().rv, -1);
+    }
+
+    #[test]
+    fn what_is_no_token_is_told_in_the_words_of_go() {
+        for (garbage, why) in [
+            ("x", "illegal base64 data at input byte 0"),
+            ("abcde", "illegal base64 data at input byte 4"),
+            ("ab!d", "illegal base64 data at input byte 2"),
+            ("eHh4", "invalid character 'x' looking for beginning of value"),
+        ] {
+            let message = parse_token(garbage).unwrap_err().message;
+            assert_eq!(message, format!("invalid continue token: continue key is not valid: {why}"));
+        }
+    }
+
+    #[test]
     fn tokens_survive_a_round_trip_and_garbage_is_refused() {
         let prefix = Prefix::namespace("", "configmaps", "a");
         let key = Key::new("", "configmaps", Some("a"), "x");
