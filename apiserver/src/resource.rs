@@ -231,6 +231,12 @@ impl Served {
         GroupResource { group: self.group.clone(), resource: self.plural.clone() }
     }
 
+    /// Group and kind, for messages that name the kind. It is the kind that is stored, so all events are core events.
+    #[must_use]
+    pub fn group_kind(&self) -> GroupResource {
+        GroupResource { group: self.storage_group.clone(), resource: self.kind.clone() }
+    }
+
     /// A warning that every request to this version gets.
     #[must_use]
     pub fn deprecation_warning(&self) -> Option<String> {
@@ -540,7 +546,7 @@ impl Served {
     /// 422 with upstream's message.
     #[must_use]
     pub fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
-        Status::invalid(&self.group, &self.kind, name, errors)
+        Status::invalid(&self.storage_group, &self.kind, name, errors)
     }
 
     /// The error of an update without a resourceVersion where one is needed.
@@ -646,10 +652,16 @@ impl Served {
         going && grace == 0 && !finalizers && !self.holds(object)
     }
 
+    /// Whether upstream deletes such objects by code of their own, with words of its own.
+    #[must_use]
+    pub fn has_own_deletion(&self) -> bool {
+        self.is_namespace() || self.is_definition()
+    }
+
     /// Whether a deleted object that stays tells its grace period; those with a deletion of their own don't.
     #[must_use]
     pub fn tells_grace_period(&self) -> bool {
-        !self.is_namespace() && !self.is_definition()
+        !self.has_own_deletion()
     }
 
     /// What a deletion changes in an object that stays for a while.
