@@ -108,6 +108,15 @@ pub fn definition(media: Media, definition: &str, value: &Value) -> Result<Vec<u
     document(media, &Typed { schema: &api.schema, node, api_version: text("apiVersion"), kind: text("kind") }, value)
 }
 
+/// Encodes a failure.
+#[must_use]
+pub fn status(media: Media, status: &Status) -> Vec<u8> {
+    match media {
+        Media::Json => status.to_json(),
+        Media::Yaml | Media::Protobuf => definition(media, STATUS, &status.to_value()).expect("a Status fits its type"),
+    }
+}
+
 /// Definition of `metav1.Status`.
 pub const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 /// Definition of `autoscaling/v1` Scale, the one document besides objects that has a table.
@@ -505,8 +514,6 @@ pub fn bookmark(
 #[must_use]
 pub fn error_frame(accepted: Accepted, status: &Status) -> Bytes {
     let mut out = Vec::new();
-    let bytes = definition(accepted.media, STATUS, &status.to_value())
-        .unwrap_or_else(|_| status.to_value().to_string().into_bytes());
-    wrap_frame(accepted.media, EventType::Error, &bytes, &mut out);
+    wrap_frame(accepted.media, EventType::Error, &self::status(accepted.media, status), &mut out);
     Bytes::from(out)
 }

@@ -72,10 +72,11 @@ class Answer:
         return [value for key, value in self.headers if key.lower() == name]
 
     def layout(self):
-        """How JSON is laid out: indented or not, with a line feed at its end or not."""
+        """How JSON is laid out: indented or not, with a line feed at its end or not; for failures the order of fields."""
         if not isinstance(self.document, dict) or not self.raw.startswith(b"{"):
             return None
-        return ("indented" if self.raw.startswith(b"{\n") else "compact", self.raw.endswith(b"\n"))
+        order = list(self.document) if self.document.get("status") == "Failure" else []
+        return ("indented" if self.raw.startswith(b"{\n") else "compact", self.raw.endswith(b"\n"), order)
 
     def _decode(self):
         kind = (self.header("content-type") or [""])[0]

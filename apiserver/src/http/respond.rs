@@ -138,8 +138,7 @@ fn no_cache(headers: &mut HeaderMap) {
 #[must_use]
 pub fn failure(accepted: Accepted, status: &Status) -> Response<Body> {
     let accepted = Accepted { form: Form::Object, ..accepted };
-    let bytes = encode::definition(accepted.media, encode::STATUS, &status.to_value());
-    let bytes = bytes.unwrap_or_else(|_| status.to_value().to_string().into_bytes());
+    let bytes = encode::status(accepted.media, status);
     let mut response = plain(status.code, accepted.media.as_str(), laid_out(accepted, bytes));
     if status.retry_after_seconds > 0 {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(status.retry_after_seconds));
