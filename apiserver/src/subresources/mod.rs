@@ -1,5 +1,6 @@
 //! Subresources and resources that are answered rather than stored.
 
+mod components;
 mod eviction;
 mod pods;
 mod scale;
@@ -38,7 +39,7 @@ pub async fn dispatch(call: &Call, served: &Arc<Served>, path: &ResourcePath, bo
         ("", "pods" | "nodes" | "services", "exec" | "attach" | "log" | "portforward" | "proxy") => {
             Err(pods::no_pods_run(call, served, name, subresource).await)
         }
-        ("", "componentstatuses", _) => Ok(pods::component_statuses(served)),
+        ("", "componentstatuses", _) => components::serve(call, served, name).await,
         _ => crate::reviews::serve(call, served, path, body).await,
     }
 }

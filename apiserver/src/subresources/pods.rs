@@ -6,13 +6,12 @@ use crate::codec;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
-use crate::verbs::reply::{ListReply, Reply};
+use crate::verbs::reply::Reply;
 use crate::verbs::write::{self, Update};
 use crate::verbs::{get, input};
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
 use kplex_machinery::status::{GroupResource, Status};
-use kplex_storage::Revision;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -31,13 +30,6 @@ pub(super) async fn no_pods_run(call: &Call, served: &Arc<Served>, name: &str, s
     status
 }
 
-/// `componentstatuses`: nothing to report, as the components are one process that answers this.
-pub(super) fn component_statuses(served: &Arc<Served>) -> Reply {
-    let page =
-        ListReply { entries: Vec::new(), revision: Revision::new(0), continue_token: String::new(), remaining: None };
-    Reply::List(served.clone(), page)
-}
-
 fn builtin(version: &str, plural: &str) -> Result<Arc<Served>, Status> {
     let key = (String::new(), version.to_owned(), plural.to_owned());
     catalog::builtin().get(&key).cloned().ok_or_else(Status::no_such_path)
@@ -52,7 +44,7 @@ pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, 
     let binding = input::object(call, &*builtin("v1", "bindings")?, body, options.field_validation)?;
     let given = codec::meta_str(&binding, "name").to_owned();
     let name = if name.is_empty() { given.as_str() } else { name };
-    let node = check(&binding, name)?;
+    let node = check(&binding)?;
     let pods = builtin("v1", "pods")?;
     let request = Update {
         served: &pods,
@@ -82,7 +74,7 @@ pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, 
     Ok(Reply::Document(201, crate::encode::STATUS, status))
 }
 
-fn check(binding: &Value, name: &str) -> Result<String, Status> {
+fn check(binding: &Value) -> Result<String, Status> {
     let target = |field: &str| binding.pointer(&format!("/target/{field}")).and_then(Value::as_str).unwrap_or("");
     let mut errors = Vec::new();
     if !matches!(target("kind"), "" | "Node") {
@@ -91,7 +83,13 @@ fn check(binding: &Value, name: &str) -> Result<String, Status> {
     if target("name").is_empty() {
         errors.push(FieldError::required("target.name", ""));
     }
-    if errors.is_empty() { Ok(target("name").to_owned()) } else { Err(Status::invalid("", "Binding", name, &errors)) }
+    // Upstream's errors here are none of its API's.
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    match texts.as_slice() {
+        [] => Ok(target("name").to_owned()),
+        [one] => Err(Status::plain(one)),
+        many => Err(Status::plain(format!("[{}]", many.join(", ")))),
+    }
 }
 
 fn assign(pod: &mut Value, name: &str, node: &str, binding: &Value, now: &str) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::codec;
+use crate::encode::SCALE;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
@@ -17,17 +18,16 @@ use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
 
-const DEFINITION: &str = "io.k8s.api.autoscaling.v1.Scale";
-
 pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &[u8]) -> Result<Reply, Status> {
     match call.info.verb {
         Verb::Get => {
+            get::refuse_export(call)?;
             let entry = get::find(call, served, name).await?;
-            Ok(Reply::Document(200, DEFINITION, from_object(served, &codec::load(served, &entry)?)?))
+            Ok(Reply::Document(200, SCALE, from_object(served, &codec::load(served, &entry)?)?))
         }
         Verb::Update => {
             let options = WriteOptions::parse(&call.query, OptionsKind::Update)?;
-            let wanted = input::definition(call, Api::builtin(), DEFINITION, "Scale", body)?;
+            let wanted = input::definition(call, Api::builtin(), SCALE, "Scale", body)?;
             change(call, served, name, &options, |_| Ok(wanted.clone())).await
         }
         Verb::Patch => {
@@ -40,7 +40,7 @@ pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &
             let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
             let api = Api::builtin();
             let node = api
-                .definition(DEFINITION)
+                .definition(SCALE)
                 .map(|definition| definition.node)
                 .ok_or_else(|| Status::internal("no Scale in the API table"))?;
             change(call, served, name, &options, |scale| {
@@ -120,5 +120,5 @@ async fn change(
         Reply::Object(_, _, value) => value,
         _ => return Err(Status::internal("an update answers with an object")),
     };
-    Ok(Reply::Document(200, DEFINITION, from_object(served, &object)?))
+    Ok(Reply::Document(200, SCALE, from_object(served, &object)?))
 }

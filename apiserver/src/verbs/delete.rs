@@ -12,7 +12,7 @@ use crate::{codec, limits, respond};
 use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
-use kplex_machinery::status::{GroupResource, Status};
+use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -209,10 +209,13 @@ fn preconditions(served: &Served, name: &str, options: &DeleteOptions, old: &Val
         let Some(wanted) = wanted else { continue };
         let is = codec::meta_str(old, field);
         if wanted != is {
+            if served.has_own_deletion() {
+                let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {is}");
+                return Err(Status::conflict(&served.group_resource(), name, &why));
+            }
             let why =
                 format!("the {word} in the precondition ({wanted}) does not match the {word} in record ({is}). {hint}");
-            let kind = GroupResource { group: served.group.clone(), resource: served.kind.clone() };
-            return Err(Status::conflict(&kind, name, &why));
+            return Err(Status::conflict(&served.group_kind(), name, &why));
         }
     }
     Ok(())

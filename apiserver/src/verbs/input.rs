@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::codec;
 use crate::http::negotiate::{self, Media};
 use crate::limits;
-use crate::resource::Served;
+use crate::resource::{self, Served};
 use kplex_machinery::api::Api;
 use kplex_machinery::decode::{self, FieldValidation, Findings, Limits};
 use kplex_machinery::field_error::FieldError;
@@ -151,7 +151,7 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
         .definition(definition)
         .map(|definition| definition.node)
         .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
-    let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
+    let mut value = match negotiate::content(&call.headers, negotiate::Offer::PLAIN)? {
         Media::Protobuf => protobuf(&api.schema, node, bytes).map_err(Status::bad_request)?,
         media => text(media, bytes).map_err(Status::bad_request)?.0,
     };
@@ -163,9 +163,9 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
     };
     if given != kind {
         let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or("v1");
-        return Err(wrap(format!(
-            "no kind \"{given}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
-        )));
+        let group =
+            definition.strip_prefix("io.k8s.api.").and_then(|rest| rest.split('.').next()).unwrap_or("meta.k8s.io");
+        return Err(wrap(resource::type_error(group, kind, version, &given)));
     }
     decode::conform(&api.schema, node, &mut value).map_err(|error| wrap(error.to_string()))?;
     Ok(value)
