@@ -2,6 +2,7 @@
 
 pub mod defaults;
 pub mod fields;
+pub mod quota;
 pub mod scale;
 pub mod strategy;
 pub mod validation;
@@ -14,5 +15,3 @@ mod ip;
 mod same;
 
 pub use kind::Gvk;
-
-mod kind;
