@@ -4,11 +4,14 @@ use crate::authn;
 use crate::authz;
 use crate::call::Call;
 use crate::http::info::{ResourcePath, Verb};
+use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
 use crate::subresources;
-use crate::verbs::input;
 use crate::verbs::reply::Reply;
+use crate::verbs::{input, write};
 use kplex_machinery::api::Api;
+use kplex_machinery::apply;
+use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
@@ -27,15 +30,36 @@ pub async fn serve(call: &Call, served: &Arc<Served>, path: &ResourcePath, body:
     }
     if (served.plural.as_str(), path.subresource.as_str()) == ("serviceaccounts", "token") {
         let (namespace, name) = (path.namespace.as_deref().unwrap_or(""), path.name.as_deref().unwrap_or(""));
-        let request = input::definition(call, Api::builtin(), TOKEN_REQUEST, "TokenRequest", body)?;
+        let options = WriteOptions::parse(&call.query, OptionsKind::Create)?;
+        let mut request = input::definition(call, Api::builtin(), TOKEN_REQUEST, "TokenRequest", body)?;
+        track_token(call, &options, &mut request);
         let mut token = authn::issue_token(&call.scope, namespace, name, request, call.now).await?;
         token["apiVersion"] = Value::from("authentication.k8s.io/v1");
         token["kind"] = Value::from("TokenRequest");
         return Ok(Reply::Document(201, TOKEN_REQUEST, token));
     }
-    let (review, _) = subresources::decode(call, served, body)?;
+    let (mut review, options) = subresources::decode(call, served, body)?;
+    write::track(call, served, &options, None, &mut review, Subresource::Main);
     let answer = answer(call, served, path, review).await?;
     Ok(Reply::Object(201, served.clone(), answer))
+}
+
+/// Records who manages the fields of a token request, which is a subresource of another type than its object.
+fn track_token(call: &Call, options: &WriteOptions, request: &mut Value) {
+    let api = Api::builtin();
+    let Some(definition) = api.definition(TOKEN_REQUEST) else { return };
+    let manager = call.field_manager(&options.field_manager);
+    let tracking = apply::Tracking {
+        schema: &api.schema,
+        node: definition.node,
+        api_version: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        subresource: "token",
+        manager: &manager,
+        now: &call.timestamp(),
+        reset: &apply::Set::default(),
+    };
+    apply::track_update(&tracking, None, request);
 }
 
 async fn answer(call: &Call, served: &Served, path: &ResourcePath, review: Value) -> Result<Value, Status> {

@@ -75,17 +75,17 @@ async fn dispatch(call: &mut Call, method: &Method, body: Body) -> Result<Reply,
         return Ok(page_not_found());
     }
     check_scope(&served, &path, call.info.verb)?;
+    let name = path.name.as_deref();
+    if let Some(warning) = served.deprecation_warning().filter(|_| is_handled(&served, call.info.verb, &path)) {
+        call.warn(warning);
+    }
     if !path.subresource.is_empty() && path.subresource != "status" || !served.is_stored() {
         let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
         return subresources::dispatch(call, &served, &path, &bytes).await;
     }
     if path.subresource == "status" && !served.has_status() {
-        return Err(Status::no_such_path());
+        return Err(served.no_subresource(name.unwrap_or("")));
     }
-    if let Some(warning) = served.deprecation_warning() {
-        call.warn(warning);
-    }
-    let name = path.name.as_deref();
     match (call.info.verb, name) {
         (Verb::Get, Some(name)) => get::get(call, &served, name).await,
         (Verb::List, None) => list::list(call, &served).await,
@@ -109,6 +109,11 @@ async fn write(
     let bytes = body::read(body, limits::BODY_BYTES_MAX).await?;
     match (verb, name) {
         (Verb::Create, None) => create::create(call, served, &bytes).await,
+        // Upstream's one handler for custom resources looks at the name only where it needs one.
+        (Verb::Create, Some(_)) if served.is_custom() && part == Subresource::Main => {
+            create::create(call, served, &bytes).await
+        }
+        (Verb::Update | Verb::Patch, None) if served.is_custom() => Err(Status::bad_request("name must be provided")),
         (Verb::Update, Some(name)) => update::update(call, served, name, part, &bytes).await,
         (Verb::Patch, Some(name)) => patch::patch(call, served, name, part, &bytes).await,
         (Verb::Delete, Some(name)) if part == Subresource::Main => delete::delete(call, served, name, &bytes).await,
@@ -116,6 +121,18 @@ async fn write(
             delete_collection::delete_collection(call, served, &bytes).await
         }
         _ => Err(Status::no_such_method()),
+    }
+}
+
+/// Whether upstream has a handler for this, which may warn; custom resources have one for everything.
+fn is_handled(served: &Served, verb: Verb, path: &ResourcePath) -> bool {
+    if served.is_custom() || !path.subresource.is_empty() {
+        return served.is_custom() || served.has_subresource(&path.subresource);
+    }
+    match verb {
+        Verb::Get | Verb::Update | Verb::Patch | Verb::Delete => path.name.is_some(),
+        Verb::List | Verb::Create | Verb::DeleteCollection => path.name.is_none(),
+        _ => true,
     }
 }
 

@@ -111,7 +111,8 @@ impl ListOptions {
             errors.push(FieldError::forbidden("resourceVersionMatch", why));
         }
         if matching != "Exact" && matching != "NotOlderThan" {
-            errors.push(FieldError::not_supported("resourceVersionMatch", matching, &["Exact", "NotOlderThan", ""]));
+            let known = ["Exact", "NotOlderThan", ""];
+            errors.push(FieldError::not_supported_in_order("resourceVersionMatch", matching, &known));
         }
         if matching == "Exact" && self.resource_version == "0" {
             let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";

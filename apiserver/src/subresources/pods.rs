@@ -52,7 +52,7 @@ pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, 
     let binding = input::object(call, &*builtin("v1", "bindings")?, body, options.field_validation)?;
     let given = codec::meta_str(&binding, "name").to_owned();
     let name = if name.is_empty() { given.as_str() } else { name };
-    let node = check(&binding, name)?;
+    let node = check(&binding)?;
     let pods = builtin("v1", "pods")?;
     let request = Update {
         served: &pods,
@@ -82,7 +82,7 @@ pub(super) async fn bind(call: &Call, name: &str, body: &[u8]) -> Result<Reply, 
     Ok(Reply::Document(201, crate::encode::STATUS, status))
 }
 
-fn check(binding: &Value, name: &str) -> Result<String, Status> {
+fn check(binding: &Value) -> Result<String, Status> {
     let target = |field: &str| binding.pointer(&format!("/target/{field}")).and_then(Value::as_str).unwrap_or("");
     let mut errors = Vec::new();
     if !matches!(target("kind"), "" | "Node") {
@@ -91,7 +91,12 @@ fn check(binding: &Value, name: &str) -> Result<String, Status> {
     if target("name").is_empty() {
         errors.push(FieldError::required("target.name", ""));
     }
-    if errors.is_empty() { Ok(target("name").to_owned()) } else { Err(Status::invalid("", "Binding", name, &errors)) }
+    // Upstream takes these for errors of its own.
+    match errors.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice() {
+        [] => Ok(target("name").to_owned()),
+        [one] => Err(Status::plain(one)),
+        several => Err(Status::plain(format!("[{}]", several.join(", ")))),
+    }
 }
 
 fn assign(pod: &mut Value, name: &str, node: &str, binding: &Value, now: &str) -> Result<(), String> {

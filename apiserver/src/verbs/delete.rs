@@ -12,7 +12,7 @@ use crate::{codec, limits, respond};
 use kplex_machinery::api::Api;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
-use kplex_machinery::status::{GroupResource, Status};
+use kplex_machinery::status::Status;
 use kplex_storage::StorageError;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -209,10 +209,7 @@ fn preconditions(served: &Served, name: &str, options: &DeleteOptions, old: &Val
         let Some(wanted) = wanted else { continue };
         let is = codec::meta_str(old, field);
         if wanted != is {
-            let why =
-                format!("the {word} in the precondition ({wanted}) does not match the {word} in record ({is}). {hint}");
-            let kind = GroupResource { group: served.group.clone(), resource: served.kind.clone() };
-            return Err(Status::conflict(&kind, name, &why));
+            return Err(served.unmet(name, word, wanted, is, hint));
         }
     }
     Ok(())
@@ -296,7 +293,12 @@ fn deleted(call: &Call, served: &Arc<Served>, name: &str, mut last: Value) -> Re
     if served.returns_deleted() {
         if served.dies_gracefully() {
             let metadata = codec::metadata_mut(&mut last);
-            metadata.entry("deletionTimestamp").or_insert_with(|| Value::from(call.timestamp()));
+            if !metadata.contains_key("deletionTimestamp") {
+                metadata.insert("deletionTimestamp".to_owned(), Value::from(call.timestamp()));
+                if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+                    metadata.insert("generation".to_owned(), Value::from(generation + 1));
+                }
+            }
             metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(0));
         }
         return Reply::Object(200, served.clone(), last);

@@ -166,12 +166,16 @@ fn check_patched(
         return Err(refuse(served.type_error(&api_version, &kind)));
     }
     let mut findings = document.findings();
-    findings.extend(served.reshape(new).map_err(refuse)?);
+    findings.extend(
+        match document {
+            Document::Strategic(..) => served.restore(new),
+            Document::Json(_) | Document::Merge(..) => served.reshape(new),
+        }
+        .map_err(refuse)?,
+    );
     if codec::meta_str(new, "name").is_empty() {
         let name = codec::meta_str(old, "name");
-        return Err(Status::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )));
+        return Err(create::no_name(name));
     }
     let namespace = codec::meta_str(new, "namespace");
     if !namespace.is_empty() && namespace != codec::meta_str(old, "namespace") && served.namespaced {
@@ -209,7 +213,7 @@ async fn apply_patch(
         let error = FieldError::required("fieldManager", "is required for apply patch");
         return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
     }
-    let config = configuration(call, served, name, options, body)?;
+    let (config, duplicates) = configuration(served, name, body)?;
     let request =
         Update { served, name, part, options, may_create: part == Subresource::Main, managed: true, whole: false };
     let now = call.timestamp();
@@ -220,6 +224,9 @@ async fn apply_patch(
                 format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(Status::conflict(&served.group_resource(), name, &why));
         }
+        if old.is_none() && codec::meta_str(&config, "name").is_empty() {
+            return Err(create::no_name(name));
+        }
         let reset = served.reset_fields(part);
         let request = apply::ApplyRequest {
             tracking: write::tracking(served, part, &options.field_manager, &now, &reset),
@@ -227,7 +234,9 @@ async fn apply_patch(
             config: &config,
             force: options.force.unwrap_or(false),
         };
-        let mut new = apply::apply(&request).map_err(|error| error.to_status())?;
+        let mut new = apply::apply_with(&request, &served.as_ref()).map_err(|error| error.to_status())?;
+        // Upstream merges first and complains of what was written twice afterwards.
+        judge_duplicates(call, &duplicates, options.field_validation)?;
         if old != Some(&new) {
             input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
         }
@@ -236,16 +245,11 @@ async fn apply_patch(
     .await
 }
 
-/// Decodes an apply configuration.
-fn configuration(
-    call: &Call,
-    served: &Served,
-    name: &str,
-    options: &WriteOptions,
-    body: &[u8],
-) -> Result<Value, Status> {
+/// Decodes an apply configuration; also returns its duplicate fields.
+fn configuration(served: &Served, name: &str, body: &[u8]) -> Result<(Value, Findings), Status> {
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
-    let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
+    let (config, duplicates) =
+        input::text(Media::Yaml, body).map_err(|error| decoding(format!("error converting YAML to JSON: {error}")))?;
     if !config.is_object() {
         let word = match &config {
             Value::Array(_) => "array",
@@ -260,7 +264,7 @@ fn configuration(
     let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let same_group = api_version.split_once('/').map_or("", |(group, _)| group) == served.group;
-    if kind != served.kind || !same_group {
+    if kind != served.kind || !same_group || (served.is_custom() && api_version != served.api_version) {
         let why = match api_version.split_once('/') {
             Some((group, version)) => format!("invalid object type: {group}/{version}, Kind={kind}"),
             None => format!("invalid object type: /{api_version}, Kind={kind}"),
@@ -280,13 +284,23 @@ fn configuration(
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     create::check_name(&config, name)?;
-    if !duplicates.yaml.is_empty() {
-        let why = format!("error converting YAML to JSON: yaml: unmarshal errors:\n  {}", duplicates.yaml.join("\n  "));
-        match options.field_validation {
-            FieldValidation::Strict => return Err(Status::bad_request(format!("error strict decoding YAML: {why}"))),
-            FieldValidation::Warn => duplicates.yaml.iter().for_each(|text| call.warn(text)),
-            FieldValidation::Ignore => {}
-        }
+    Ok((config, duplicates))
+}
+
+/// Applies `fieldValidation` to the duplicate fields of an apply configuration.
+fn judge_duplicates(call: &Call, duplicates: &Findings, validation: FieldValidation) -> Result<(), Status> {
+    if duplicates.yaml.is_empty() {
+        return Ok(());
     }
-    Ok(config)
+    match validation {
+        FieldValidation::Strict => Err(Status::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {}",
+            duplicates.yaml.join("\n  ")
+        ))),
+        FieldValidation::Warn => {
+            duplicates.yaml.iter().for_each(|text| call.warn(text));
+            Ok(())
+        }
+        FieldValidation::Ignore => Ok(()),
+    }
 }

@@ -233,7 +233,7 @@ pub fn track(
     if !options.tracked_as.is_empty() {
         tracking.subresource = options.tracked_as;
     }
-    apply::track_update(&tracking, old, new);
+    apply::track_update_with(&tracking, old, new, &served);
 }
 
 /// Describes a write to the managed-fields machinery.
