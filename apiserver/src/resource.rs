@@ -647,6 +647,21 @@ impl Served {
     }
 }
 
+/// Replicas.
+impl Served {
+    /// Returns where objects have their replicas in a version; empty for one without `/scale`.
+    #[must_use]
+    pub fn replicas_path(&self, api_version: &str) -> Option<Vec<String>> {
+        if self.is_custom() {
+            let scale = self.sibling(api_version)?.scale.as_ref();
+            let path = scale.map_or("", |scale| scale.spec_replicas_path.trim_start_matches('.'));
+            return Some(path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect());
+        }
+        let known = api_version == self.api_version;
+        known.then(|| vec!["spec".to_owned(), "replicas".to_owned()])
+    }
+}
+
 /// How managed fields of other versions are looked at in theirs.
 impl<'a> apply::Versions<'a> for &'a Served {
     fn convert(&self, object: &Value, api_version: &str) -> Option<(Value, &'a Schema, NodeId)> {
