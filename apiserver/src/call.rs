@@ -2,7 +2,7 @@
 
 use crate::authn::User;
 use crate::http::info::{RequestInfo, ResourcePath};
-use crate::http::negotiate::Accepted;
+use crate::http::negotiate::{Accepted, Wish};
 use crate::shared::Shared;
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub struct Call {
     pub query: String,
     /// Request headers.
     pub headers: HeaderMap,
+    /// How the client wants its answer.
+    pub wish: Wish,
     /// How the answer is encoded.
     pub accepted: Accepted,
     /// The time of the request; everything that it writes carries this time.
@@ -50,6 +52,7 @@ impl Call {
             shared,
             user,
             info,
+            wish: Wish::new(&headers, &query),
             query,
             headers,
             accepted: Accepted::default(),

@@ -6,39 +6,39 @@
 use crate::authn;
 use crate::call::Call;
 use crate::catalog;
-use crate::http::info::Verb;
-use crate::http::negotiate::{self, Offer};
+use crate::encode;
+use crate::http::negotiate::{self, Media, Offer, ROUTE, Transforms};
 use crate::openapi;
-use crate::verbs::reply::Reply;
+use crate::verbs::reply::{Headers, Reply};
 use bytes::Bytes;
-use http::header::{ACCEPT, IF_NONE_MATCH};
+use http::Method;
+use http::header::IF_NONE_MATCH;
 use kplex_machinery::api::Api;
-use kplex_machinery::discovery::{self, Custom, Discovery, Document};
+use kplex_machinery::discovery::{Custom, Discovery, Document};
 use kplex_machinery::status::Status;
 
 const JSON: &str = "application/json";
+const KEYS: &str = "application/jwk-set+json";
 
 /// Answers a path that names no resource; `None` for one that names nothing.
 ///
 /// # Errors
-/// 406 for a form that is not offered, 503 when the definitions can't be read.
-pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
-    let path = call.info.path.trim_end_matches('/');
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    if !matches!(call.info.verb, Verb::Get | Verb::Head) {
-        let mut known = catalog::builtin().values();
-        let served = match segments.as_slice() {
-            ["api", version] => *version == "v1",
-            ["apis", group, version] => known.any(|served| served.group == *group && served.version == *version),
-            _ => false,
-        };
-        return if served { Err(Status::no_such_method()) } else { Ok(None) };
+/// 405 and 406 where upstream has a route for the path, 406 for a form that is not offered, 503 when the definitions can't
+/// be read.
+pub async fn answer(call: &mut Call, method: &Method) -> Result<Option<Reply>, Status> {
+    let path = call.info.path.clone();
+    let segments: Vec<&str> = path.trim_end_matches('/').split('/').skip(1).collect();
+    if let Some(produces) = route(&segments) {
+        if *method != Method::GET {
+            return Err(Status::no_such_method());
+        }
+        negotiate::check_route(&call.wish, produces)?;
     }
     match segments.as_slice() {
-        ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] => discover(call, &segments).await,
-        ["openapi", "v2"] => openapi::v2(call).await.map(Some),
-        ["openapi", "v3"] => openapi::index(call).await.map(Some),
-        ["openapi", "v3", ..] => openapi::v3(call, &path["/openapi/v3/".len()..]).await,
+        ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] => discover(call, &segments, &path).await,
+        ["openapi", "v2"] if !path.ends_with('/') => openapi::v2(call).await.map(Some),
+        ["openapi", "v3"] if !path.ends_with('/') => openapi::index(call).await.map(Some),
+        ["openapi", "v3", ..] => openapi::v3(call, &path["/openapi/v3/".len()..]).await.map(Some),
         [""] | [] => Ok(Some(root(call).await?)),
         [".well-known", "openid-configuration"] => {
             let keys_url = format!("{}/openid/v1/jwks", call.scope.keys().issuer());
@@ -47,9 +47,23 @@ pub async fn answer(call: &Call) -> Result<Option<Reply>, Status> {
         }
         ["openid", "v1", "jwks"] => {
             let bytes = Bytes::from(call.scope.keys().jwks());
-            Ok(Some(Reply::Tagged(200, "application/jwk-set+json", bytes, cached())))
+            Ok(Some(Reply::Tagged(200, KEYS, bytes, cached())))
         }
         _ => Ok(None),
+    }
+}
+
+/// Returns what upstream's route for a path produces. Routes have just GET; whatever else answers, takes any method.
+fn route(segments: &[&str]) -> Option<&'static [&'static str]> {
+    let mut known = catalog::builtin().values();
+    match segments {
+        ["api"] | ["api", "v1"] => Some(ROUTE),
+        ["apis", group, version] => {
+            known.any(|served| served.group == *group && served.version == *version).then_some(ROUTE)
+        }
+        ["version"] | [".well-known", "openid-configuration"] => Some(&[JSON]),
+        ["openid", "v1", "jwks"] => Some(&[KEYS]),
+        _ => None,
     }
 }
 
@@ -58,18 +72,23 @@ fn cached() -> Vec<(&'static str, String)> {
     vec![("cache-control", "public, max-age=3600".to_owned())]
 }
 
-async fn discover(call: &Call, segments: &[&str]) -> Result<Option<Reply>, Status> {
+async fn discover(call: &mut Call, segments: &[&str], path: &str) -> Result<Option<Reply>, Status> {
     let custom = catalog::custom(&call.scope, &call.shared.interner).await?;
     let definitions =
         custom.definitions.iter().map(|found| Custom { definition: &found.compiled, terminating: found.terminating });
     let discovery = Discovery::new(Api::builtin(), definitions);
-    if segments.len() == 1 && wants_aggregated(call) {
+    let aggregated = Offer { protobuf: true, transforms: Transforms::Discovery };
+    if segments.len() == 1
+        && path != "/apis/"
+        && let Ok(accepted) = negotiate::accept(&call.wish, aggregated)
+    {
+        call.accepted = accepted;
         let document = if segments[0] == "api" { discovery.aggregated_core() } else { discovery.aggregated_groups() };
-        return Ok(Some(tagged(call, document)));
+        return tagged(call, document).map(Some);
     }
-    // Discovery has no tables and no metadata form, but the usual encodings.
-    let accepted = negotiate::accept(&call.headers, Offer { protobuf: true, transforms: false })?;
-    let (definition, bytes) = match segments {
+    // Legacy discovery has no tables and no metadata form, but the usual encodings.
+    call.accepted = negotiate::accept(&call.wish, Offer::PLAIN)?;
+    let (kind, bytes) = match segments {
         ["api"] => ("APIVersions", Some(discovery.core_versions(&address(call)))),
         ["apis"] => ("APIGroupList", Some(discovery.groups())),
         ["api", version] => ("APIResourceList", discovery.resources("", version)),
@@ -84,53 +103,34 @@ async fn discover(call: &Call, segments: &[&str]) -> Result<Option<Reply>, Statu
         };
         return if known { Err(Status::no_such_path()) } else { Ok(None) };
     };
-    if accepted.media == negotiate::Media::Json {
-        return Ok(Some(Reply::Bytes(200, JSON, Bytes::from(bytes))));
-    }
-    let value = serde_json::from_slice(&bytes).map_err(|error| Status::internal(error.to_string()))?;
-    Ok(Some(Reply::Document(200, meta(definition), value)))
+    let definition = format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}");
+    let bytes = encoded(call.accepted.media, &definition, bytes)?;
+    Ok(Some(Reply::Encoded(call.accepted.media.as_str(), bytes, Headers::new())))
 }
 
-fn meta(definition: &str) -> &'static str {
-    match definition {
-        "APIVersions" => "io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions",
-        "APIGroupList" => "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroupList",
-        "APIGroup" => "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup",
-        _ => "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList",
+/// Discovery is written as JSON, in upstream's order; other encodings are made from that.
+fn encoded(media: Media, definition: &str, json: Vec<u8>) -> Result<Vec<u8>, Status> {
+    if media == Media::Json {
+        return Ok(json);
     }
+    let value = serde_json::from_slice(&json).map_err(|error| Status::internal(error.to_string()))?;
+    encode::definition(media, definition, &value)
 }
 
-/// Clients list the aggregated form with its exact parameters; a bare wildcard gets the legacy one.
-fn wants_aggregated(call: &Call) -> bool {
-    let clauses =
-        call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    for clause in clauses {
-        let mut parts: Vec<&str> = clause.split(';').map(str::trim).collect();
-        let media = parts.remove(0);
-        let has = |text: &str| parts.contains(&text);
-        if media == JSON && has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList") {
-            return true;
-        }
-        if media == JSON && parts.iter().all(|part| part.starts_with("q=")) || media == "*/*" {
-            return false;
-        }
-    }
-    false
-}
-
-fn tagged(call: &Call, document: Document) -> Reply {
+fn tagged(call: &Call, document: Document) -> Result<Reply, Status> {
+    const DEFINITION: &str = "io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList";
+    let known = call.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == document.etag.as_bytes());
     let headers = vec![("etag", document.etag), ("vary", "Accept".to_owned()), ("cache-control", "public".to_owned())];
-    if is_known(call, &headers[0].1) {
-        return Reply::Tagged(304, discovery::AGGREGATED, Bytes::new(), headers);
+    if known {
+        return Ok(Reply::Tagged(304, "", Bytes::new(), headers));
     }
-    Reply::Tagged(200, discovery::AGGREGATED, Bytes::from(document.bytes), headers)
-}
-
-/// Whether the client has a document with this entity tag already.
-#[must_use]
-pub fn is_known(call: &Call, etag: &str) -> bool {
-    let tags = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|tags| tags.split(',')).any(|tag| tag.trim() == etag)
+    let media = call.accepted.media;
+    let content_type = match media {
+        Media::Json => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        Media::Yaml => "application/yaml;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        Media::Protobuf => "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+    };
+    Ok(Reply::Encoded(content_type, encoded(media, DEFINITION, document.bytes)?, headers))
 }
 
 /// Address that clients use, as `/api` tells it.
@@ -167,5 +167,5 @@ async fn root(call: &Call) -> Result<Reply, Status> {
     paths.dedup();
     let bytes = serde_json::to_vec_pretty(&serde_json::json!({"paths": paths}))
         .map_err(|error| Status::internal(error.to_string()))?;
-    Ok(Reply::Bytes(200, JSON, Bytes::from(bytes)))
+    Ok(Reply::Tagged(200, JSON, Bytes::from(bytes), Headers::new()))
 }

@@ -4,7 +4,7 @@
 
 use crate::codec;
 use crate::http::negotiate::{Accepted, Form, Media};
-use crate::resource::Served;
+use crate::resource::{Served, go_type};
 use crate::verbs::reply::ListReply;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -108,8 +108,19 @@ pub fn definition(media: Media, definition: &str, value: &Value) -> Result<Vec<u
     document(media, &Typed { schema: &api.schema, node, api_version: text("apiVersion"), kind: text("kind") }, value)
 }
 
+/// Encodes a failure.
+#[must_use]
+pub fn status(media: Media, status: &Status) -> Vec<u8> {
+    match media {
+        Media::Json => status.to_json(),
+        Media::Yaml | Media::Protobuf => definition(media, STATUS, &status.to_value()).expect("a Status fits its type"),
+    }
+}
+
 /// Definition of `metav1.Status`.
 pub const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+/// Definition of `autoscaling/v1` Scale, the one document besides objects that has a table.
+pub const SCALE: &str = "io.k8s.api.autoscaling.v1.Scale";
 const PARTIAL: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata";
 const PARTIAL_LIST: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadataList";
 const TABLE: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Table";
@@ -147,26 +158,68 @@ pub fn object(
 ) -> Result<Vec<u8>, Status> {
     match accepted.form {
         Form::Object => document(accepted.media, &served.typed(), &object),
-        Form::Metadata => definition(accepted.media, PARTIAL, &partial(&object)),
+        Form::Metadata => definition(accepted.media, PARTIAL, &partial(accepted, &object)),
+        // Upstream's custom resources take themselves for lists, and notice late.
+        Form::MetadataList if served.is_custom() => Err(Status::plain("content is not a list")),
+        Form::MetadataList => Err(no_list(&served.go_type(&served.kind))),
         Form::Table => {
-            let mut list_meta = Map::new();
-            let revision = codec::meta_str(&object, "resourceVersion");
-            if !revision.is_empty() {
-                list_meta.insert("resourceVersion".to_owned(), Value::from(revision));
-            }
-            definition(accepted.media, TABLE, &table_of(served, &[object], list_meta, true, now, query)?)
+            let meta = revision_of(&object);
+            definition(accepted.media, TABLE, &table_of(accepted, served, &[object], meta, true, now, query)?)
         }
     }
 }
 
+/// Encodes a document of a definition in the form that a client asked for.
+///
+/// # Errors
+/// 406 for a form that it does not have, 500 when the document does not fit its type.
+pub fn formed_definition(
+    accepted: Accepted,
+    name: &str,
+    value: &Value,
+    now: Timestamp,
+    query: &str,
+) -> Result<Vec<u8>, Status> {
+    match accepted.form {
+        // What tells the outcome has no other form.
+        _ if name == STATUS => definition(accepted.media, name, value),
+        Form::Object => definition(accepted.media, name, value),
+        Form::Metadata => definition(accepted.media, PARTIAL, &partial(accepted, value)),
+        Form::MetadataList => {
+            let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or("");
+            let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+            Err(no_list(&go_type(group, text("kind"))))
+        }
+        Form::Table => {
+            let row = table::row("autoscaling", "v1", "Scale", value, now);
+            let row = table::table_row(row, None, value, include_object(query)?);
+            let columns = table::definitions(table::columns("autoscaling", "v1", "scale"));
+            let table = table::table(columns, vec![row], Value::Object(revision_of(value)));
+            definition(accepted.media, TABLE, &versioned(accepted, table))
+        }
+    }
+}
+
+/// The `metadata` of a table of one object.
+fn revision_of(object: &Value) -> Map<String, Value> {
+    let revision = codec::metadata(object).and_then(|metadata| metadata.get_key_value("resourceVersion"));
+    revision.map(|(key, value)| (key.clone(), value.clone())).into_iter().collect()
+}
+
+fn no_list(go_type: &str) -> Status {
+    let why = "you requested PartialObjectMetadataList, but the requested object is not a list";
+    Status::new(406, "NotAcceptable", format!("{why} ({go_type})"))
+}
+
 /// Returns the metadata of an object as `PartialObjectMetadata`.
 #[must_use]
-pub fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+pub fn partial(accepted: Accepted, object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": accepted.meta_version(),
         "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({}))})
 }
 
 fn table_of(
+    accepted: Accepted,
     served: &Served,
     objects: &[Value],
     list_meta: Map<String, Value>,
@@ -174,7 +227,20 @@ fn table_of(
     now: Timestamp,
     query: &str,
 ) -> Result<Value, Status> {
-    Ok(served.table(objects, list_meta, columns, include_object(query)?, now))
+    Ok(versioned(accepted, served.table(objects, list_meta, columns, include_object(query)?, now)))
+}
+
+/// Puts a table and the metadata in it into the version that was asked for.
+fn versioned(accepted: Accepted, mut table: Value) -> Value {
+    if accepted.beta {
+        table["apiVersion"] = Value::from(accepted.meta_version());
+        for row in table["rows"].as_array_mut().into_iter().flatten() {
+            if row["object"]["kind"] == "PartialObjectMetadata" {
+                row["object"]["apiVersion"] = Value::from(accepted.meta_version());
+            }
+        }
+    }
+    table
 }
 
 fn include_object(query: &str) -> Result<table::IncludeObject, Status> {
@@ -214,20 +280,44 @@ pub fn list(
     if let Some(remaining) = page.remaining.filter(|remaining| *remaining > 0) {
         meta.insert("remainingItemCount".to_owned(), Value::from(remaining));
     }
+    if accepted.form == Form::Object && accepted.media == Media::Json {
+        return json_list(served, page, &meta);
+    }
+    items(accepted, served, meta, objects(served, page)?, now, query)
+}
+
+/// Encodes a collection of documents.
+///
+/// # Errors
+/// 406 for a form that a collection does not have, 500 when a document does not fit its type.
+pub fn items(
+    accepted: Accepted,
+    served: &Served,
+    meta: Map<String, Value>,
+    objects: Vec<Value>,
+    now: Timestamp,
+    query: &str,
+) -> Result<Vec<u8>, Status> {
     match (accepted.form, accepted.media) {
-        (Form::Object, Media::Json) => json_list(served, page, &meta),
         (Form::Object, media) => {
-            let items = objects(served, page)?;
             let list = json!({"apiVersion": served.api_version, "kind": served.list_kind, "metadata": meta});
-            whole_list(media, served, list, items)
+            whole_list(media, served, list, objects)
         }
-        (Form::Metadata, media) => {
-            let items: Vec<Value> = objects(served, page)?.iter().map(partial).collect();
-            let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items});
+        (Form::Metadata, _) => {
+            let why = "you requested PartialObjectMetadata, but the requested object is a list";
+            let go_type = served.go_type(&served.list_kind);
+            Err(Status::new(406, "NotAcceptable", format!("{why} ({go_type})")))
+        }
+        (Form::MetadataList, media) => {
+            let items: Vec<Value> = objects.iter().map(|object| partial(accepted, object)).collect();
+            // Upstream's list begins as none.
+            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
+            let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": accepted.meta_version(), "metadata": meta, "items": items});
             definition(media, PARTIAL_LIST, &list)
         }
         (Form::Table, media) => {
-            definition(media, TABLE, &table_of(served, &objects(served, page)?, meta, true, now, query)?)
+            let table = table_of(accepted, served, &objects, meta, true, now, query)?;
+            definition(media, TABLE, &table)
         }
     }
 }
@@ -337,7 +427,7 @@ fn value_frame(
     out: &mut Vec<u8>,
 ) -> Result<(), Status> {
     let bytes = match accepted.form {
-        Form::Metadata => definition(accepted.media, PARTIAL, &partial(value))?,
+        Form::Metadata | Form::MetadataList => definition(accepted.media, PARTIAL, &partial(accepted, value))?,
         Form::Object | Form::Table => document(accepted.media, &served.typed(), value)?,
     };
     wrap_frame(accepted.media, kind, &bytes, out);
@@ -381,7 +471,7 @@ pub fn table_frame(
     codec::set_revision(&mut value, revision);
     let mut meta = Map::new();
     meta.insert("resourceVersion".to_owned(), Value::from(revision.get().to_string()));
-    let table = table_of(served, &[value], meta, first, now, query)?;
+    let table = table_of(accepted, served, &[value], meta, first, now, query)?;
     wrap_frame(accepted.media, kind, &definition(accepted.media, TABLE, &table)?, out);
     Ok(())
 }
@@ -412,8 +502,9 @@ pub fn bookmark(
             table::IncludeObject::None,
             Timestamp::UNIX_EPOCH,
         );
-        table["rows"][0]["object"] = partial(&value);
-        wrap_frame(accepted.media, EventType::Bookmark, &definition(accepted.media, TABLE, &table)?, out);
+        table["rows"][0]["object"] = partial(accepted, &value);
+        let table = definition(accepted.media, TABLE, &versioned(accepted, table))?;
+        wrap_frame(accepted.media, EventType::Bookmark, &table, out);
         return Ok(());
     }
     value_frame(accepted, EventType::Bookmark, served, &value, out)
@@ -423,8 +514,6 @@ pub fn bookmark(
 #[must_use]
 pub fn error_frame(accepted: Accepted, status: &Status) -> Bytes {
     let mut out = Vec::new();
-    let bytes = definition(accepted.media, STATUS, &status.to_value())
-        .unwrap_or_else(|_| status.to_value().to_string().into_bytes());
-    wrap_frame(accepted.media, EventType::Error, &bytes, &mut out);
+    wrap_frame(accepted.media, EventType::Error, &self::status(accepted.media, status), &mut out);
     Bytes::from(out)
 }

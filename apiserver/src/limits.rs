@@ -22,8 +22,10 @@ pub const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 pub const LIST_CHUNK: usize = 2000;
 /// Bytes of a list or watch written at a time.
 pub const WRITE_CHUNK_BYTES: usize = 64 * 1024;
-/// Answers at least this large are compressed for clients that accept it; upstream's threshold.
-pub const GZIP_BYTES_MIN: usize = 128 * 1024;
+/// Answers larger than this are compressed for clients that accept it; upstream's threshold.
+pub const GZIP_BYTES_OVER: usize = 128 * 1024;
+/// Clauses of `Accept` that are looked at. Clients send up to four.
+pub const ACCEPT_CLAUSES_MAX: usize = 64;
 /// Operations in one JSON patch; upstream's limit.
 pub const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
 /// Times a deletecollection goes over the collection.

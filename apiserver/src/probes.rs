@@ -1,5 +1,6 @@
 //! `/healthz`, `/livez`, `/readyz`, `/version` for everybody, and `/metrics` for who can reach the process itself.
 
+use crate::http::negotiate::{self, Wish};
 use crate::http::respond;
 use crate::shared::Shared;
 use axum::extract::Request;
@@ -9,8 +10,6 @@ use http::Method;
 use kplex_machinery::api::Api;
 use serde_json::json;
 
-const TEXT: &str = "text/plain; charset=utf-8";
-
 /// Answers the probe paths, without a tenant.
 #[must_use]
 pub fn answer(shared: &Shared, request: &Request, path: &str) -> Option<Response> {
@@ -19,7 +18,14 @@ pub fn answer(shared: &Shared, request: &Request, path: &str) -> Option<Response
     }
     let query = request.uri().query().unwrap_or("");
     match path {
-        "/version" | "/version/" => Some(respond::plain(200, "application/json", version())),
+        "/version" | "/version/" if *request.method() == Method::HEAD => None,
+        "/version" | "/version/" => {
+            let wish = Wish::of(request);
+            Some(match negotiate::check_route(&wish, &["application/json"]) {
+                Ok(()) => respond::plain(200, "application/json", version()),
+                Err(status) => respond::early_failure(&wish, &status),
+            })
+        }
         "/healthz" | "/livez" | "/readyz" => Some(health(shared, &path[1..], query)),
         _ => {
             let (probe, check) = path[1..].split_once('/')?;
@@ -78,7 +84,7 @@ fn health(shared: &Shared, probe: &str, query: &str) -> Response {
     let failed = checks.iter().any(|(name, good)| !good && !excluded.iter().any(|excluded| excluded == name));
     let verbose = crate::http::query::pairs(query).any(|(key, _)| key == "verbose");
     if !failed && !verbose {
-        return respond::plain(200, TEXT, Bytes::from_static(b"ok"));
+        return respond::text(200, Bytes::from_static(b"ok"));
     }
     let mut text = String::new();
     for (name, good) in &checks {
@@ -89,14 +95,14 @@ fn health(shared: &Shared, probe: &str, query: &str) -> Response {
         });
     }
     text.push_str(&format!("{probe} check {}\n", if failed { "failed" } else { "passed" }));
-    respond::plain(if failed { 500 } else { 200 }, TEXT, Bytes::from(text))
+    respond::text(if failed { 500 } else { 200 }, Bytes::from(text))
 }
 
 fn single(shared: &Shared, probe: &str, check: &str) -> Option<Response> {
     let (_, good) = checks(shared, probe).into_iter().find(|(name, _)| *name == check)?;
     Some(if good {
-        respond::plain(200, TEXT, Bytes::from_static(b"ok"))
+        respond::plain(200, respond::TEXT, Bytes::from_static(b"ok"))
     } else {
-        respond::plain(500, TEXT, Bytes::from(format!("internal server error: {check} failed\n")))
+        respond::text(500, Bytes::from(format!("internal server error: {check} failed\n")))
     })
 }

@@ -4,7 +4,7 @@
 
 use crate::codec;
 use crate::encode::Typed;
-use crate::http::negotiate::Offer;
+use crate::http::negotiate::{Offer, Transforms};
 use jiff::Timestamp;
 use kplex_machinery::api::{self, Api};
 use kplex_machinery::builtin::strategy::{self, Dependents, Strategy, Subresource};
@@ -56,26 +56,6 @@ const TEMPLATE_LABELS: &str = "/spec/template/metadata/labels";
 enum Origin {
     BuiltIn(&'static api::Resource, Option<&'static Strategy>),
     Custom(Arc<crd::Compiled>, usize, table::CrdColumns),
-}
-
-/// Why an object of one type is none of the kind that is wanted, which Go has in a package of this name.
-#[must_use]
-pub fn type_error(package: &str, wanted: &str, api_version: &str, kind: &str) -> String {
-    let version = api::GroupVersion::parse(api_version);
-    let known = Api::builtin().resources.iter().any(|resource| {
-        resource.kind == kind && resource.group == version.group && resource.version == version.version
-    });
-    if known {
-        format!("converting ({}.{kind}) to ({package}.{wanted}): unknown conversion", version.version)
-    } else {
-        unregistered(api_version, kind)
-    }
-}
-
-/// There is no such type at all.
-#[must_use]
-pub fn unregistered(api_version: &str, kind: &str) -> String {
-    format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"")
 }
 
 fn stamp(api_version: &str, kind: &str, schema: &[u8]) -> u64 {
@@ -213,12 +193,6 @@ impl Served {
         }
     }
 
-    /// 404 for a subresource that is not served. Upstream has one handler for all custom resources, which knows the name.
-    #[must_use]
-    pub fn no_subresource(&self, name: &str) -> Status {
-        if self.is_custom() { Status::not_found(&self.group_resource(), name) } else { Status::no_such_path() }
-    }
-
     /// Whether `/status` is served.
     #[must_use]
     pub fn has_status(&self) -> bool {
@@ -228,7 +202,17 @@ impl Served {
     /// What clients may send and ask for.
     #[must_use]
     pub fn offer(&self) -> Offer {
-        Offer { protobuf: !self.is_custom(), transforms: true }
+        Offer { protobuf: !self.is_custom(), transforms: Transforms::Table }
+    }
+
+    /// Name of the type of objects or lists in upstream's process, which some messages tell.
+    #[must_use]
+    pub fn go_type(&self, kind: &str) -> String {
+        match (self.is_custom(), kind == self.list_kind) {
+            (false, _) => go_type(&self.group, kind),
+            (true, false) => "*unstructured.Unstructured".to_owned(),
+            (true, true) => "*unstructured.UnstructuredList".to_owned(),
+        }
     }
 
     /// Media types of patches.
@@ -248,6 +232,12 @@ impl Served {
     #[must_use]
     pub fn group_resource(&self) -> GroupResource {
         GroupResource { group: self.group.clone(), resource: self.plural.clone() }
+    }
+
+    /// Group and kind, for messages that name the kind. It is the kind that is stored, so all events are core events.
+    #[must_use]
+    pub fn group_kind(&self) -> GroupResource {
+        GroupResource { group: self.storage_group.clone(), resource: self.kind.clone() }
     }
 
     /// A warning that every request to this version gets.
@@ -453,9 +443,15 @@ impl Served {
         })
     }
 
-    /// The body is of another kind than the path.
+    /// The body is of another type than the path.
     #[must_use]
     pub fn wrong_type(&self, api_version: &str, kind: &str) -> Status {
+        if kind == self.kind && self.converts_from(api_version) {
+            return Status::bad_request(format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({})",
+                self.api_version
+            ));
+        }
         Status::bad_request(decode::cannot_be_handled(
             kind,
             &api::GroupVersion::parse(api_version).version,
@@ -464,11 +460,17 @@ impl Served {
         ))
     }
 
+    /// Whether another version holds the same objects.
+    fn converts_from(&self, api_version: &str) -> bool {
+        let other = api::GroupVersion::parse(api_version);
+        let (group, _) = convert::storage_version(&other.group, &self.plural);
+        group == self.storage_group && Api::builtin().resource(&other.group, &other.version, &self.plural).is_some()
+    }
+
     /// Why an object of another type is none of this one.
     #[must_use]
     pub fn type_error(&self, api_version: &str, kind: &str) -> String {
-        let package = self.group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
-        type_error(package, &self.kind, api_version, kind)
+        type_error(&self.group, &self.kind, api_version, kind)
     }
 
     /// What the server changes in a new object; returns warnings.
@@ -607,20 +609,6 @@ impl Served {
     #[must_use]
     pub fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
         Status::invalid(&self.storage_group, &self.kind, name, errors)
-    }
-
-    /// 409 for a precondition of a deletion: what it is about, its words in the request and in the object, and a hint.
-    #[must_use]
-    pub fn unmet(&self, name: &str, what: &str, wanted: &str, is: &str, hint: &str) -> Status {
-        if !self.tells_grace_period() {
-            // These have a deletion of their own, with words of its own.
-            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
-            return Status::conflict(&self.group_resource(), name, &why);
-        }
-        let why =
-            format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({is}). {hint}");
-        let kind = GroupResource { group: self.storage_group.clone(), resource: self.kind.clone() };
-        Status::conflict(&kind, name, &why)
     }
 
     /// The error of an update without a resourceVersion where one is needed.
@@ -771,10 +759,16 @@ impl Served {
         going && grace == 0 && !finalizers && !self.holds(object)
     }
 
+    /// Whether upstream deletes such objects by code of their own, with words of its own.
+    #[must_use]
+    pub fn has_own_deletion(&self) -> bool {
+        self.is_namespace() || self.is_definition()
+    }
+
     /// Whether a deleted object that stays tells its grace period; those with a deletion of their own don't.
     #[must_use]
     pub fn tells_grace_period(&self) -> bool {
-        !self.is_namespace() && !self.is_definition()
+        !self.has_own_deletion()
     }
 
     /// What a deletion changes in an object that stays for a while.
@@ -855,8 +849,52 @@ impl Served {
         if let Some(order) = table::print_order(&self.group, &self.kind) {
             sorted.sort_by(|left, right| order(left, right));
         }
-        let rows = sorted.into_iter().map(row).collect();
-        table::table(if columns { definitions } else { Value::Null }, rows, Value::Object(list_meta))
+        let rows: Vec<Value> = sorted.into_iter().map(row).collect();
+        let none = rows.is_empty() && !self.has_printer();
+        let mut table = table::table(if columns { definitions } else { Value::Null }, rows, Value::Object(list_meta));
+        if none {
+            // Upstream's default printer begins with no list of rows rather than with an empty one.
+            table["rows"] = Value::Null;
+        }
+        table
+    }
+
+    fn has_printer(&self) -> bool {
+        self.is_custom() || table::columns(&self.group, &self.version, &self.plural) != table::DEFAULT_COLUMNS
+    }
+}
+
+/// Why an object of another type is none of a kind of `group`, in upstream's words.
+#[must_use]
+pub fn type_error(group: &str, own_kind: &str, api_version: &str, kind: &str) -> String {
+    let version = api::GroupVersion::parse(api_version);
+    let known = go_scheme(group) == go_scheme(&version.group)
+        && Api::builtin().resource_of_kind(&version.group, &version.version, kind).is_some();
+    if known {
+        let package = go_package(group);
+        return format!("converting ({}.{kind}) to ({package}.{own_kind}): unknown conversion", version.version);
+    }
+    format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"")
+}
+
+/// Returns the name of a built-in type in upstream's process, which some messages tell.
+#[must_use]
+pub fn go_type(group: &str, kind: &str) -> String {
+    format!("*{}.{kind}", go_package(group))
+}
+
+/// Upstream is three servers in one, each with types of its own; those of all requests stand apart too.
+fn go_scheme(group: &str) -> &str {
+    match group {
+        "apiextensions.k8s.io" | "apiregistration.k8s.io" | "meta.k8s.io" => group,
+        _ => "",
+    }
+}
+
+fn go_package(group: &str) -> &str {
+    match group {
+        "" | "events.k8s.io" => "core",
+        group => group.split('.').next().unwrap_or(group),
     }
 }
 

@@ -14,7 +14,7 @@ KUBE_API = re.compile(r"(kube-api-access-)[a-z0-9]{5}\b")
 AGE = re.compile(r"^\d+(s|ms)$")
 ENVELOPE_TIME = range(1_600_000_000, 2_500_000_000)
 HEADERS = ("content-type", "cache-control", "warning", "retry-after", "vary", "allow", "location", "www-authenticate",
-           "x-content-type-options")
+           "x-content-type-options", "content-encoding")
 PRESENCE = ("audit-id", "etag", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid", "last-modified")
 
 
@@ -37,9 +37,38 @@ class Differ:
             pair = [bool(answer.header(name)) for answer in (oracle, subject)]
             if pair[0] != pair[1]:
                 out.append(("header." + name, *pair))
+        if oracle.layout() != subject.layout() and oracle.status == subject.status:
+            out.append(("layout", oracle.layout(), subject.layout()))
         self.documents = case.startswith("documents/openapi") or case.endswith("/openapi")
-        self._walk("body", self.normal(oracle.document), self.normal(subject.document), out)
+        self._walk("body", self.body(oracle), self.body(subject), out)
         return out
+
+    def body(self, answer):
+        kind = "".join(answer.header("content-type"))
+        if "yaml" in kind and isinstance(answer.document, str):
+            return self.yaml(answer.document)
+        return self.normal(answer.document)
+
+    @staticmethod
+    def swagger(document):
+        """Puts shared parameters, whose names hash their prose, where they are used. Definitions of resources that other
+        scenarios make come and go."""
+        shared = document.pop("parameters", {})
+
+        def resolve(value):
+            if isinstance(value, list):
+                return [resolve(item) for item in value]
+            if not isinstance(value, dict):
+                return value
+            name = str(value.get("$ref", ""))
+            if name.startswith("#/parameters/"):
+                return shared[name.rsplit("/", 1)[1]]
+            found = {key: resolve(item) for key, item in value.items() if "example" not in key or key == "example"}
+            if isinstance(found.get("parameters"), list):
+                found["parameters"].sort(key=lambda parameter: (parameter["name"], parameter["in"]))
+            return found
+
+        return resolve(document)
 
     def text(self, value):
         # An object that is told back has its fields in another order.
@@ -59,8 +88,10 @@ class Differ:
 
     def normal(self, value, key=""):
         if isinstance(value, dict):
+            if "swagger" in value:
+                value = self.swagger(value)
             # Descriptions of columns are prose: ours are our own.
-            prose = "priority" in value or "components" in value or key in ("properties", "schemas") or "properties" in value
+            prose = "priority" in value or "components" in value or key in ("properties", "schemas", "definitions") or "properties" in value
             return {k: self.normal(v, k) for k, v in value.items()
                     if not (k == "description" and isinstance(v, str) and (self.documents or prose))}
         if isinstance(value, list):
@@ -88,7 +119,7 @@ class Differ:
                 return "<digits>"
             if key.isdigit() and len(value) > 60 and value.startswith("eyJ2Ijoi"):
                 return "<continue>"
-            return self.yaml(value) if value.startswith(("apiVersion: ", "kind: ")) else self.text(value)
+            return self.text(value)
         if isinstance(value, int) and value in ENVELOPE_TIME:
             return "<time>"
         if key in ("nodePort", "healthCheckNodePort") and value:

@@ -21,4 +21,5 @@ def scenarios(oracle):
     openapi = Scenario("documents/openapi", False)
     for path in paths:
         openapi.steps.append(Step(path.lstrip("/"), path="/openapi/v3" + path))
+    openapi.steps.append(Step("v2", path="/openapi/v2"))
     return [discovery, openapi]

@@ -7,12 +7,15 @@
     @until CODE            asks again until that code comes back, for 10 seconds
     @events N              reads N events of a watch, then leaves
     @skip                  sends the request without comparing the answers
+    @bare                  shows no credentials but those of the step's own headers
+    @base64                the body is written in base64
     METHOD /path?query
     Header: value          ("-" takes a standard header away)
     <empty line>
     body                   %REPEAT(text,n)% stands for n times the text
 """
 
+import base64
 import copy
 import json
 import re
@@ -20,7 +23,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-VARIABLE = re.compile(r"\{(ns|run|[a-z0-9]+\.(?:uid|rv|continue|name|token))\}")
+import wire
+
+VARIABLE = re.compile(r"\{(ns|run|[a-z0-9]+\.(?:uid|rv|continue|name|token|etag))\}")
 REPEAT = re.compile(r"%REPEAT\((.*?),(\d+)\)%", re.S)
 
 
@@ -37,6 +42,8 @@ class Step:
     until: int = 0
     events: int = 0
     compare: bool = True
+    bare: bool = False
+    base64: bool = False
 
 
 @dataclass
@@ -76,6 +83,10 @@ def _step(part):
             step.events = int(rest)
         elif word == "@skip":
             step.compare = False
+        elif word == "@bare":
+            step.bare = True
+        elif word == "@base64":
+            step.base64 = True
         elif word.isupper() and rest.startswith("/"):
             step.method, step.path = word, rest.strip()
         elif ":" in line:
@@ -92,6 +103,7 @@ class Side:
 
     def __init__(self, connection, variables):
         self.connection, self.variables, self.objects = connection, dict(variables), {}
+        self.stranger = wire.Connection(connection.server.bare())
 
     def ask(self, step):
         answer = self._ask(step)
@@ -101,6 +113,8 @@ class Side:
             answer = self._ask(step)
         if step.save and isinstance(answer.document, dict):
             self._keep(step.save, answer.document)
+        if step.save:
+            self.variables[f"{step.save}.etag"] = "".join(answer.header("etag"))
         return answer
 
     def _ask(self, step):
@@ -111,7 +125,10 @@ class Side:
         if body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
         path = REPEAT.sub(lambda m: m.group(1) * int(m.group(2)), self._fill(step.path))
-        return self.connection.ask(step.method, path, headers, body or None, step.events)
+        if step.base64:
+            body = base64.b64decode(body)
+        connection = self.stranger if step.bare else self.connection
+        return connection.ask(step.method, path, headers, body or None, step.events)
 
     def _fill(self, text):
         return VARIABLE.sub(lambda m: str(self.variables.get(m.group(1), m.group(0))), text)
@@ -157,3 +174,5 @@ def run(scenario, connections, run_id, report):
                 report(f"{scenario.name}/{step.name}", step, answers)
         if scenario.namespace:
             both(Step("", "DELETE", f"/api/v1/namespaces/{namespace}"))
+    for side in sides:
+        side.stranger.close()

@@ -1,6 +1,8 @@
 """Requests to one API server over TLS, on a kept connection; the answers as comparable documents."""
 
 import base64
+import copy
+import gzip
 import http.client
 import json
 import re
@@ -11,13 +13,18 @@ import urllib.parse
 TIMEOUT = 30
 
 
+def _context():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class Server:
     """Address and credentials of one API server."""
 
     def __init__(self, url, token=None, kubeconfig=None):
-        self.context = ssl.create_default_context()
-        self.context.check_hostname = False
-        self.context.verify_mode = ssl.CERT_NONE
+        self.context = _context()
         self.headers = {"User-Agent": "differential/1"}
         if kubeconfig:
             url = self._load(kubeconfig)
@@ -28,6 +35,13 @@ class Server:
         self.headers["Impersonate-Group"] = "system:masters"
         parts = urllib.parse.urlsplit(url)
         self.host, self.prefix = parts.netloc, parts.path.rstrip("/")
+
+    def bare(self):
+        """The same server without credentials."""
+        other = copy.copy(self)
+        other.context = _context()
+        other.headers = {"User-Agent": self.headers["User-Agent"]}
+        return other
 
     def _load(self, path):
         with open(path, encoding="utf-8") as file:
@@ -50,10 +64,19 @@ class Answer:
 
     def __init__(self, status, headers, body):
         self.status, self.headers, self.raw = status, headers, body
+        if self.header("content-encoding") == ["gzip"]:
+            self.raw = gzip.decompress(body)
         self.document = self._decode()
 
     def header(self, name):
         return [value for key, value in self.headers if key.lower() == name]
+
+    def layout(self):
+        """How JSON is laid out: indented or not, with a line feed at its end or not; for failures the order of fields."""
+        if not isinstance(self.document, dict) or not self.raw.startswith(b"{"):
+            return None
+        order = list(self.document) if self.document.get("status") == "Failure" else []
+        return ("indented" if self.raw.startswith(b"{\n") else "compact", self.raw.endswith(b"\n"), order)
 
     def _decode(self):
         kind = (self.header("content-type") or [""])[0]

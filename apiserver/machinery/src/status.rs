@@ -3,7 +3,8 @@
 //! The constructors carry upstream's reasons, codes and texts. HTTP itself is not known here.
 
 use crate::field_error::FieldError;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 
 /// Group and plural resource, as in messages: `deployments.apps`.
@@ -22,13 +23,16 @@ impl fmt::Display for GroupResource {
 }
 
 /// One cause in `Status.details.causes`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {
     /// Machine-readable reason, such as `FieldValueInvalid`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// Explanation.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// Field path, or empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
 }
 
@@ -263,54 +267,85 @@ impl Status {
     /// Returns the `Status` object (kind `Status`, apiVersion `v1`).
     #[must_use]
     pub fn to_value(&self) -> Value {
-        let mut details = Map::new();
-        for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
-            if !text.is_empty() {
-                details.insert(key.to_owned(), Value::from(text.as_str()));
-            }
-        }
-        if !self.causes.is_empty() {
-            let causes: Vec<Value> = self.causes.iter().map(Cause::to_value).collect();
-            details.insert("causes".to_owned(), Value::Array(causes));
-        }
-        if self.retry_after_seconds > 0 {
-            details.insert("retryAfterSeconds".to_owned(), Value::from(self.retry_after_seconds));
-        }
-        let mut metadata = Map::new();
-        if !self.continue_token.is_empty() {
-            metadata.insert("continue".to_owned(), Value::from(self.continue_token.as_str()));
-        }
-        let mut object = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": metadata,
-            "status": "Failure", "code": self.code,
-        });
-        let map = object.as_object_mut().expect("json! of braces is an object");
-        if !self.message.is_empty() {
-            map.insert("message".to_owned(), Value::from(self.message.as_str()));
-        }
-        if !self.reason.is_empty() {
-            map.insert("reason".to_owned(), Value::from(self.reason.as_str()));
-        }
+        serde_json::to_value(self.document()).expect("a document of strings and numbers")
+    }
+
+    /// Returns the `Status` object as JSON, with upstream's order of fields and a line feed at its end.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(&self.document()).expect("a document of strings and numbers");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    fn document(&self) -> Document<'_> {
+        let details = Details {
+            name: &self.name,
+            group: &self.group,
+            kind: &self.kind,
+            uid: &self.uid,
+            causes: &self.causes,
+            retry_after_seconds: self.retry_after_seconds,
+        };
         let keep_details = self.bare_details
-            || !details.is_empty()
+            || details != Details::default()
             || matches!(self.reason.as_str(), "NotFound" | "AlreadyExists" | "Forbidden" | "Conflict" | "Invalid");
-        if keep_details {
-            map.insert("details".to_owned(), Value::Object(details));
+        Document {
+            kind: "Status",
+            api_version: "v1",
+            metadata: Metadata { continue_token: &self.continue_token },
+            status: "Failure",
+            message: &self.message,
+            reason: &self.reason,
+            details: keep_details.then_some(details),
+            code: self.code,
         }
-        object
     }
 }
 
-impl Cause {
-    fn to_value(&self) -> Value {
-        let mut map = Map::new();
-        for (key, text) in [("reason", &self.reason), ("message", &self.message), ("field", &self.field)] {
-            if !text.is_empty() {
-                map.insert(key.to_owned(), Value::from(text.as_str()));
-            }
-        }
-        Value::Object(map)
-    }
+/// The `Status` object. The order of fields is upstream's.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Metadata<'a>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    code: u16,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(rename = "continue", skip_serializing_if = "str::is_empty")]
+    continue_token: &'a str,
+}
+
+#[derive(Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    group: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    uid: &'a str,
+    #[serde(skip_serializing_if = "<[Cause]>::is_empty")]
+    causes: &'a [Cause],
+    #[serde(skip_serializing_if = "is_zero")]
+    retry_after_seconds: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl fmt::Display for Status {
@@ -320,3 +355,26 @@ impl fmt::Display for Status {
 }
 
 impl std::error::Error for Status {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_upstreams_order_of_fields() {
+        let resource = GroupResource { group: "apps".to_owned(), resource: "deployments".to_owned() };
+        let status = Status { retry_after_seconds: 1, ..Status::not_found(&resource, "a") };
+        let expected = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"deployments.apps \"a\" not found","reason":"NotFound","details":{"name":"a","group":"apps","kind":"deployments","retryAfterSeconds":1},"code":404}
+"#;
+        assert_eq!(String::from_utf8(status.to_json()).unwrap(), expected);
+        assert_eq!(serde_json::from_str::<Value>(expected).unwrap(), status.to_value());
+    }
+
+    #[test]
+    fn details_are_told_where_upstream_tells_empty_ones() {
+        let details = |status: &Status| status.to_value().get("details").cloned();
+        assert_eq!(details(&Status::bad_request("x")), None);
+        assert_eq!(details(&Status::no_such_path()), Some(serde_json::json!({})));
+        assert_eq!(details(&Status::no_such_method()), Some(serde_json::json!({})));
+    }
+}

@@ -93,7 +93,8 @@ fn attributes_of<'a>(user: &'a User, info: &'a RequestInfo, selected: Option<&'a
                 | Verb::Delete
                 | Verb::DeleteCollection
                 | Verb::Head
-                | Verb::Options => info.verb.as_str(),
+                | Verb::Options
+                | Verb::Unknown => info.verb.as_str(),
             };
             Attributes { user, verb, target: Target::Path(&info.path) }
         }

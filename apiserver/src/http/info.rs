@@ -6,6 +6,7 @@
 use http::Method;
 use kplex_machinery::status::GroupResource;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 /// The verb of a request, as RBAC names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,8 +29,10 @@ pub enum Verb {
     DeleteCollection,
     /// HEAD on a non-resource path, or on a resource where upstream has no verb for it.
     Head,
-    /// OPTIONS.
+    /// OPTIONS on a non-resource path.
     Options,
+    /// A method that stands for no verb: nobody may do it who may not do everything.
+    Unknown,
 }
 
 impl Verb {
@@ -47,6 +50,7 @@ impl Verb {
             Self::DeleteCollection => "deletecollection",
             Self::Head => "head",
             Self::Options => "options",
+            Self::Unknown => "",
         }
     }
 
@@ -99,6 +103,7 @@ impl RequestInfo {
     /// Parses method, path (already without the `/clusters/<name>` prefix) and query.
     #[must_use]
     pub fn parse(method: &Method, path: &str, query: &str) -> Self {
+        let path = &*without_empty_namespace(path);
         let segments: Vec<String> = path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -109,6 +114,18 @@ impl RequestInfo {
         let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
         Self { verb, path, resource }
     }
+}
+
+/// A collection in the namespace without a name is that of all namespaces: clients that are given no namespace ask so.
+fn without_empty_namespace(path: &str) -> Cow<'_, str> {
+    let Some((root, rest)) = path.split_once("/namespaces//") else { return Cow::Borrowed(path) };
+    let collection = rest.trim_end_matches('/');
+    let version = root.strip_suffix("/watch").unwrap_or(root);
+    let is_root = matches!(*version.split('/').collect::<Vec<_>>(), ["", "api", _] | ["", "apis", _, _]);
+    if !is_root || collection.is_empty() || collection.contains('/') {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(format!("{root}/{collection}"))
 }
 
 fn resource_path(segments: &[String]) -> Option<ResourcePath> {
@@ -178,7 +195,8 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
             Method::DELETE => Verb::Delete,
             Method::HEAD => Verb::Head,
             Method::OPTIONS => Verb::Options,
-            _ => Verb::Get,
+            Method::GET => Verb::Get,
+            _ => Verb::Unknown,
         };
     };
     if resource.watch_path {
@@ -190,10 +208,10 @@ fn verb(method: &Method, resource: Option<&ResourcePath>, query: &str) -> Verb {
         Method::PATCH => Verb::Patch,
         Method::DELETE if resource.name.is_none() => Verb::DeleteCollection,
         Method::DELETE => Verb::Delete,
-        Method::OPTIONS => Verb::Options,
-        _ if resource.name.is_some() => Verb::Get,
-        _ if asks_watch(query) => Verb::Watch,
-        _ => Verb::List,
+        Method::GET | Method::HEAD if resource.name.is_some() => Verb::Get,
+        Method::GET | Method::HEAD if asks_watch(query) => Verb::Watch,
+        Method::GET | Method::HEAD => Verb::List,
+        _ => Verb::Unknown,
     }
 }
 
@@ -245,5 +263,9 @@ mod tests {
             "create authorization.k8s.io/v1 ns=- selfsubjectaccessreviews name=- sub=",
         );
         check("GET", "/healthz", "get path /healthz");
+        check("GET", "/api/v1/namespaces//pods", "list /v1 ns=- pods name=- sub=");
+        check("GET", "/apis/apps/v1/namespaces//deployments?watch=1", "watch apps/v1 ns=- deployments name=- sub=");
+        check("OPTIONS", "/api/v1/pods", " /v1 ns=- pods name=- sub=");
+        check("FROB", "/healthz", " path /healthz");
     }
 }

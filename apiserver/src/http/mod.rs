@@ -6,4 +6,5 @@ pub mod info;
 pub mod negotiate;
 pub mod query;
 pub mod body;
+pub mod pretty;
 pub mod respond;

@@ -111,8 +111,11 @@ impl ListOptions {
             errors.push(FieldError::forbidden("resourceVersionMatch", why));
         }
         if matching != "Exact" && matching != "NotOlderThan" {
-            let known = ["Exact", "NotOlderThan", ""];
-            errors.push(FieldError::not_supported_in_order("resourceVersionMatch", matching, &known));
+            errors.push(FieldError::not_supported_in_order(
+                "resourceVersionMatch",
+                matching,
+                &["Exact", "NotOlderThan", ""],
+            ));
         }
         if matching == "Exact" && self.resource_version == "0" {
             let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";

@@ -2,6 +2,7 @@
 
 use super::fair::Full;
 use crate::http::info::{RequestInfo, Verb};
+use crate::http::negotiate::Wish;
 use crate::http::respond;
 use crate::shared::Shared;
 use axum::extract::{Request, State};
@@ -28,7 +29,7 @@ pub(super) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
         }
         Err(Full) => {
             let text = "too many requests, please try again later";
-            respond::early_failure(request.headers(), &Status::too_many_requests(text, 1))
+            respond::early_failure(&Wish::of(&request), &Status::too_many_requests(text, 1))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::tenancy::Credentials;
 use crate::authn::{self, User};
+use crate::http::negotiate::Wish;
 use crate::http::respond;
 use crate::shared::Shared;
 use axum::extract::{Request, State};
@@ -22,6 +23,6 @@ pub(super) async fn authenticate(State(_shared): State<Arc<Shared>>, mut request
             request.extensions_mut().insert(user);
             next.run(request).await
         }
-        Err(status) => respond::early_failure(request.headers(), &status),
+        Err(status) => respond::refusal(&Wish::of(&request), &status),
     }
 }

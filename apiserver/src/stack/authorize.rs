@@ -3,6 +3,7 @@
 use crate::authn::User;
 use crate::authz;
 use crate::http::info::RequestInfo;
+use crate::http::negotiate::Wish;
 use crate::http::respond;
 use crate::shared::Shared;
 use axum::extract::{Request, State};
@@ -21,6 +22,6 @@ pub(super) async fn authorize(State(_shared): State<Arc<Shared>>, request: Reque
     };
     match authz::authorize_request(scope, user, info, request.uri().query().unwrap_or("")).await {
         Ok(()) => next.run(request).await,
-        Err(status) => respond::refusal(request.headers(), &status),
+        Err(status) => respond::refusal(&Wish::of(&request), &status),
     }
 }

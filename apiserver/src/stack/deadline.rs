@@ -1,5 +1,6 @@
 //! No request takes for ever: 60 seconds, or less by `?timeout=`, except for watches, which have their own end.
 
+use crate::http::negotiate::Wish;
 use crate::http::{query, respond};
 use crate::limits;
 use axum::extract::Request;
@@ -11,13 +12,13 @@ use std::time::Duration;
 
 /// Bounds the time until the response begins.
 pub(super) async fn limit(request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
-    let uri = request.uri().clone();
-    let limit = match timeout(uri.query().unwrap_or("")) {
+    let wish = Wish::of(&request);
+    let query = request.uri().query().unwrap_or("");
+    let limit = match timeout(query) {
         Ok(limit) => limit,
-        Err(status) => return respond::early_failure(&headers, &status),
+        Err(status) => return respond::early_failure(&wish, &status),
     };
-    if may_watch(uri.path(), uri.query().unwrap_or("")) {
+    if may_watch(request.uri().path(), query) {
         return next.run(request).await;
     }
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -25,7 +26,7 @@ pub(super) async fn limit(request: Request, next: Next) -> Response {
         Err(_) => {
             let text = "the server was unable to return a response in the time allotted, but may still be processing the request";
             respond::early_failure(
-                &headers,
+                &wish,
                 &Status::timeout(format!("Timeout: request did not complete within the allotted timeout ({text})"), 0),
             )
         }

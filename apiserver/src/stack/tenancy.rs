@@ -5,6 +5,7 @@
 
 use crate::authn::{self, User};
 use crate::http::info::RequestInfo;
+use crate::http::negotiate::{Accepted, Wish};
 use crate::http::respond;
 use crate::probes;
 use crate::server::{ConnectionInfo, ServerIdentity};
@@ -67,7 +68,7 @@ pub(super) async fn resolve(State(shared): State<Arc<Shared>>, mut request: Requ
                 retry_after_seconds: 1,
                 ..Status::unavailable("the control plane is not available; please try again")
             };
-            return respond::early_failure(request.headers(), &status);
+            return respond::early_failure(&Wish::of(&request), &status);
         }
     };
     tracing::Span::current().record("tenant", &name);
@@ -122,14 +123,12 @@ fn process(shared: &Shared, request: &Request) -> Response {
     let path = request.uri().path();
     probes::answer(shared, request, path)
         .or_else(|| probes::process_only(shared, path))
-        .unwrap_or_else(|| respond::early_failure(request.headers(), &Status::no_such_path()))
+        .unwrap_or_else(|| respond::early_failure(&Wish::of(request), &Status::no_such_path()))
 }
 
 fn misdirected() -> Response {
-    let mut response = respond::failure(
-        crate::http::negotiate::Media::Json,
-        &Status::new(421, "", "the connection is for another control plane"),
-    );
+    let mut response =
+        respond::failure(Accepted::default(), &Status::new(421, "", "the connection is for another control plane"));
     *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
     response
 }
@@ -138,7 +137,7 @@ fn misdirected() -> Response {
 fn nobody_home(request: &Request, info: &RequestInfo, shows_certificate: bool) -> Response {
     let status =
         authn::refuse_stranger(shows_certificate, request.headers(), info, request.uri().query().unwrap_or(""));
-    respond::refusal(request.headers(), &status)
+    respond::refusal(&Wish::of(request), &status)
 }
 
 fn with_path(uri: &Uri, path: &str) -> Uri {

@@ -1,5 +1,6 @@
 //! Subresources and resources that are answered rather than stored.
 
+mod components;
 mod eviction;
 mod pods;
 mod scale;
@@ -22,7 +23,7 @@ pub async fn dispatch(call: &Call, served: &Arc<Served>, path: &ResourcePath, bo
     let (subresource, rest) = path.subresource.split_once('/').unwrap_or((&path.subresource, ""));
     let name = path.name.as_deref().unwrap_or("");
     if !subresource.is_empty() && !served.has_subresource(subresource) {
-        return Err(served.no_subresource(name));
+        return Err(Status::no_such_path());
     }
     let _ = rest;
     match (served.group.as_str(), served.plural.as_str(), subresource) {
@@ -38,7 +39,7 @@ pub async fn dispatch(call: &Call, served: &Arc<Served>, path: &ResourcePath, bo
         ("", "pods" | "nodes" | "services", "exec" | "attach" | "log" | "portforward" | "proxy") => {
             Err(pods::no_pods_run(call, served, name, subresource).await)
         }
-        ("", "componentstatuses", _) => Ok(pods::component_statuses(served)),
+        ("", "componentstatuses", _) => components::serve(call, served, name).await,
         _ => crate::reviews::serve(call, served, path, body).await,
     }
 }

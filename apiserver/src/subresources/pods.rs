@@ -6,13 +6,12 @@ use crate::codec;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
-use crate::verbs::reply::{ListReply, Reply};
+use crate::verbs::reply::Reply;
 use crate::verbs::write::{self, Update};
 use crate::verbs::{get, input};
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::field_error::FieldError;
 use kplex_machinery::status::{GroupResource, Status};
-use kplex_storage::Revision;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -29,13 +28,6 @@ pub(super) async fn no_pods_run(call: &Call, served: &Arc<Served>, name: &str, s
     status.name = name.to_owned();
     status.kind = served.plural.clone();
     status
-}
-
-/// `componentstatuses`: nothing to report, as the components are one process that answers this.
-pub(super) fn component_statuses(served: &Arc<Served>) -> Reply {
-    let page =
-        ListReply { entries: Vec::new(), revision: Revision::new(0), continue_token: String::new(), remaining: None };
-    Reply::List(served.clone(), page)
 }
 
 fn builtin(version: &str, plural: &str) -> Result<Arc<Served>, Status> {
@@ -91,11 +83,12 @@ fn check(binding: &Value) -> Result<String, Status> {
     if target("name").is_empty() {
         errors.push(FieldError::required("target.name", ""));
     }
-    // Upstream takes these for errors of its own.
-    match errors.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice() {
+    // Upstream's errors here are none of its API's.
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    match texts.as_slice() {
         [] => Ok(target("name").to_owned()),
         [one] => Err(Status::plain(one)),
-        several => Err(Status::plain(format!("[{}]", several.join(", ")))),
+        many => Err(Status::plain(format!("[{}]", many.join(", ")))),
     }
 }
 

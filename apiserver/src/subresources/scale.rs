@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::codec;
+use crate::encode::SCALE;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
@@ -20,19 +21,19 @@ use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
 
-const DEFINITION: &str = "io.k8s.api.autoscaling.v1.Scale";
 const API_VERSION: &str = "autoscaling/v1";
 const KIND: &str = "Scale";
 
 pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &[u8]) -> Result<Reply, Status> {
     match call.info.verb {
         Verb::Get => {
+            get::refuse_export(call)?;
             let entry = get::find(call, served, name).await?;
-            Ok(Reply::Document(200, DEFINITION, from_object(served, &codec::load(served, &entry)?)?))
+            Ok(Reply::Document(200, SCALE, from_object(served, &codec::load(served, &entry)?)?))
         }
         Verb::Update => {
             let options = WriteOptions::parse(&call.query, OptionsKind::Update)?;
-            let wanted = input::definition(call, Api::builtin(), DEFINITION, "Scale", body)?;
+            let wanted = input::definition(call, Api::builtin(), SCALE, "Scale", body)?;
             change(call, served, name, &options, |live| {
                 let mut new = wanted.clone();
                 Tracked::new(call, &options)?.update(live, &mut new);
@@ -107,7 +108,7 @@ struct Tracked {
 impl Tracked {
     fn new(call: &Call, options: &WriteOptions) -> Result<Self, Status> {
         let api = Api::builtin();
-        let definition = api.definition(DEFINITION).ok_or_else(|| Status::internal("no Scale in the API table"))?;
+        let definition = api.definition(SCALE).ok_or_else(|| Status::internal("no Scale in the API table"))?;
         let manager = call.field_manager(&options.field_manager);
         let (now, reset) = (call.timestamp(), apply::Set::default());
         Ok(Self { schema: &api.schema, node: definition.node, manager, now, reset })
@@ -199,12 +200,12 @@ async fn change(
         Reply::Object(_, _, value) => value,
         _ => return Err(Status::internal("an update answers with an object")),
     };
-    Ok(Reply::Document(200, DEFINITION, from_object(served, &object)?))
+    Ok(Reply::Document(200, SCALE, from_object(served, &object)?))
 }
 
 fn check(scale: &mut Value, name: &str) -> Result<(), Status> {
     let api = Api::builtin();
-    if let Some(definition) = api.definition(DEFINITION) {
+    if let Some(definition) = api.definition(SCALE) {
         decode::conform(&api.schema, definition.node, scale).map_err(|error| Status::bad_request(error.to_string()))?;
     }
     let errors = scale::validate(scale);

@@ -209,7 +209,13 @@ fn preconditions(served: &Served, name: &str, options: &DeleteOptions, old: &Val
         let Some(wanted) = wanted else { continue };
         let is = codec::meta_str(old, field);
         if wanted != is {
-            return Err(served.unmet(name, word, wanted, is, hint));
+            if served.has_own_deletion() {
+                let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {is}");
+                return Err(Status::conflict(&served.group_resource(), name, &why));
+            }
+            let why =
+                format!("the {word} in the precondition ({wanted}) does not match the {word} in record ({is}). {hint}");
+            return Err(Status::conflict(&served.group_kind(), name, &why));
         }
     }
     Ok(())

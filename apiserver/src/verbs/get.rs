@@ -13,8 +13,22 @@ use std::sync::Arc;
 /// # Errors
 /// 404 when it does not exist, 504 for a resourceVersion in the future.
 pub async fn get(call: &Call, served: &Arc<Served>, name: &str) -> Result<Reply, Status> {
+    refuse_export(call)?;
     let entry = find(call, served, name).await?;
     Ok(Reply::Entry(200, served.clone(), entry))
+}
+
+/// Refuses a parameter that had a meaning once; who still sends it expects another answer.
+///
+/// # Errors
+/// 400 when it is set.
+pub fn refuse_export(call: &Call) -> Result<(), Status> {
+    match query::pairs(&call.query).find(|(key, _)| key == "export") {
+        Some((_, value)) if query::boolean(&value) => {
+            Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Returns an entry.

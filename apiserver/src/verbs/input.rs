@@ -153,7 +153,7 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
     let bare = kind == "DeleteOptions";
     let unread =
         |error: String| Status::bad_request(if bare { error } else { decode::unrecognized(kind, &error, bytes) });
-    let mut value = match negotiate::content(&call.headers, negotiate::Offer { protobuf: true, transforms: false })? {
+    let mut value = match negotiate::content(&call.headers, negotiate::Offer::PLAIN)? {
         Media::Protobuf => protobuf(&api.schema, node, bytes).map_err(unread)?,
         Media::Yaml => text(Media::Yaml, bytes).map_err(unread)?.0,
         Media::Json => text(Media::Json, bytes).map_err(|error| unread(no_type(&error)))?.0,
@@ -164,13 +164,9 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
     };
     if !given.is_empty() && given != kind {
         let api_version = if api_version.is_empty() { "v1" } else { api_version };
-        // The kind's Go package stands before its version: `io.k8s.api.policy.v1.Eviction`.
-        let package = definition.rsplit('.').nth(2).filter(|_| !bare);
-        let error = match package {
-            Some(package) => resource::type_error(package, kind, api_version, given),
-            None => resource::unregistered(api_version, given),
-        };
-        return Err(wrap(error, given));
+        let group =
+            definition.strip_prefix("io.k8s.api.").and_then(|rest| rest.split('.').next()).unwrap_or("meta.k8s.io");
+        return Err(wrap(resource::type_error(group, kind, api_version, given), given));
     }
     decode::conform(&api.schema, node, &mut value).map_err(|error| wrap(error.to_string(), kind))?;
     Ok(value)

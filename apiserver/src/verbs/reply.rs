@@ -7,6 +7,9 @@ use kplex_storage::Entry;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Headers by name.
+pub type Headers = Vec<(&'static str, String)>;
+
 /// The outcome of a verb.
 pub enum Reply {
     /// One stored object.
@@ -17,12 +20,17 @@ pub enum Reply {
     Document(u16, &'static str, Value),
     /// A collection.
     List(Arc<Served>, ListReply),
+    /// A collection of objects that are not stored.
+    Objects(Arc<Served>, Vec<Value>),
     /// A stream of events with its content type.
     Stream(&'static str, Body),
-    /// Bytes that are not negotiated: content type and body.
-    Bytes(u16, &'static str, Bytes),
-    /// As `Bytes`, with headers of its own.
-    Tagged(u16, &'static str, Bytes, Vec<(&'static str, String)>),
+    /// A document that is encoded already, with its content type and headers of its own; it is laid out and compressed as
+    /// the client wants it.
+    Encoded(&'static str, Vec<u8>, Headers),
+    /// Bytes that go out as they are, with their content type, if they have one, and headers of their own.
+    Tagged(u16, &'static str, Bytes, Headers),
+    /// A text for people.
+    Text(u16, &'static [u8]),
 }
 
 /// A page of a collection.

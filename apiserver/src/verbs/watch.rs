@@ -47,7 +47,8 @@ fn start(options: &ListOptions) -> Result<Start, Status> {
 /// Opens a stream of events of a collection, or of one object.
 ///
 /// # Errors
-/// 400 for bad selectors, 422 for option combinations, 504 for a resourceVersion in the future where the state is asked for.
+/// 400 for bad selectors, 422 for option combinations. A resourceVersion in the future is waited for; where the state at it
+/// is asked for, the stream says 504, since its answer has begun.
 pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     let options = ListOptions::parse(&call.query, true)?;
     let path = call.path()?;
@@ -57,13 +58,16 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     let head = log.head().await.map_err(respond::storage)?;
     let start = start(&options)?;
     let mut initial = Vec::new();
-    let mut from = head;
+    let (mut from, mut after) = (head, Revision::new(0));
     match start {
         Start::State => {
-            super::get::not_older(&options.resource_version, head)?;
+            if let Err(status) = super::get::not_older(&options.resource_version, head) {
+                let frame = encode::error_frame(call.accepted, &status);
+                return Ok(Reply::Stream(call.accepted.media.stream_type(), Body::from(frame)));
+            }
             (initial, from) = state(call, served, &prefix, &filter).await?;
         }
-        Start::After(revision) => from = revision,
+        Start::After(revision) => (from, after) = (revision.min(head), revision),
         Start::Now => {}
     }
     let now = Instant::now();
@@ -73,6 +77,7 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
         filter,
         accepted: call.accepted,
         cursor: log.watch(prefix, from),
+        after,
         initial: initial.into_iter(),
         announce: start == Start::State && options.send_initial_events == Some(true) && options.bookmarks,
         columns_sent: false,
@@ -127,6 +132,8 @@ struct Watcher {
     filter: Filter,
     accepted: Accepted,
     cursor: Cursor,
+    /// What happens up to here is not told; it may lie in the future.
+    after: Revision,
     initial: std::vec::IntoIter<Entry>,
     /// The bookmark that ends the initial events is still owed.
     announce: bool,
@@ -208,6 +215,9 @@ impl Watcher {
     }
 
     fn event(&mut self, event: &Event) -> Result<Bytes, Status> {
+        if event.revision <= self.after {
+            return Ok(Bytes::new());
+        }
         let matches = |entry: Option<&Entry>| match entry {
             Some(entry) if !self.filter.is_empty() => self.filter.matches(&self.served, entry),
             entry => Ok(entry.is_some()),
@@ -247,12 +257,17 @@ impl Watcher {
                     out,
                 )
             }
-            Form::Object | Form::Metadata => encode::frame(self.accepted, kind, &self.served, entry, revision, out),
+            Form::Object | Form::Metadata | Form::MetadataList => {
+                encode::frame(self.accepted, kind, &self.served, entry, revision, out)
+            }
         }
     }
 
     fn bookmark(&mut self, initial_end: bool) -> Result<Bytes, Status> {
         self.bookmark_at = Instant::now() + limits::BOOKMARK_INTERVAL;
+        if self.cursor.position() < self.after {
+            return Ok(Bytes::new());
+        }
         let mut out = Vec::new();
         encode::bookmark(self.accepted, &self.served, self.cursor.position(), initial_end, &mut out)?;
         Ok(Bytes::from(out))

@@ -114,6 +114,38 @@ async fn initial_events_end_with_a_bookmark() {
 }
 
 #[tokio::test]
+async fn a_watch_from_the_future_waits_for_its_revision() {
+    let wire = start("watch-future").await;
+    let now: u64 = revision(&wire.create(PATH, &object("past", "red")).await).parse().unwrap();
+    let start = now + 3;
+    let mut watch = wire.watch(&format!("{PATH}?watch=1&resourceVersion={start}&labelSelector=colour")).await;
+    // Others may write too, so the first object after the start is whichever it is.
+    let mut first = None;
+    for number in 0..5 {
+        let made = wire.create(PATH, &object(&format!("object-{number}"), "red")).await;
+        if first.is_none() && revision(&made).parse::<u64>().unwrap() > start {
+            first = Some(made);
+        }
+    }
+    let (kind, _, seen) = watch.event().await;
+    assert_eq!(
+        (kind.as_str(), seen["metadata"]["name"].clone()),
+        ("ADDED", first.unwrap()["metadata"]["name"].clone())
+    );
+}
+
+#[tokio::test]
+async fn the_state_of_the_future_is_refused_in_the_stream() {
+    let wire = start("watch-future-state").await;
+    let query = "watch=1&resourceVersion=999999999&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let mut watch = wire.watch(&format!("{PATH}?{query}")).await;
+    let (kind, _, status) = watch.event().await;
+    assert_eq!((kind.as_str(), status["code"].as_u64()), ("ERROR", Some(504)), "{status}");
+    assert_eq!(status["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+    assert_eq!(watch.next().await, None);
+}
+
+#[tokio::test]
 async fn a_watch_ends_at_its_timeout() {
     let wire = start("watch-timeout").await;
     let mut watch = wire.watch(&format!("{PATH}?watch=1&timeoutSeconds=1&labelSelector=none")).await;

@@ -1,7 +1,7 @@
 //! Discovery documents: which groups, versions and resources there are.
 //!
 //! They are written with upstream's field order, so that the ETag of a control plane without custom resources is
-//! upstream's too. HTTP is not known here; the content types to serve them under are [`JSON`] and [`AGGREGATED`].
+//! upstream's too. HTTP is not known here.
 
 mod documents;
 
@@ -18,13 +18,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-/// Content type of legacy documents.
-pub const JSON: &str = "application/json";
-
-/// Content type of aggregated documents; clients ask for it with exactly these parameters. Kubernetes 1.35 serves no
-/// `v=v2beta1` any more.
-pub const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// An aggregated document.
 #[derive(Clone, Debug, PartialEq, Eq)]

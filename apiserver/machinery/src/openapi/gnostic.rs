@@ -49,14 +49,18 @@ pub(super) fn encode(document: &Value) -> Vec<u8> {
         security.message(1, named(name, item));
     }
     out.message(13, security);
-    out.0
+    out.into_bytes()
 }
 
 /// A message that is being written.
 #[derive(Default)]
-struct Message(Vec<u8>);
+pub(super) struct Message(Vec<u8>);
 
 impl Message {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(u8::try_from(value & 0x7f).expect("seven bits fit a byte") | 0x80);
@@ -65,32 +69,33 @@ impl Message {
         self.0.push(u8::try_from(value).expect("the loop ends below 128"));
     }
 
-    fn bytes(&mut self, number: u64, bytes: &[u8]) {
+    /// Writes a string field, even an empty one.
+    pub(super) fn bytes(&mut self, number: u64, bytes: &[u8]) {
         self.varint(number << 3 | 2);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
 
-    fn message(&mut self, number: u64, message: Message) {
+    pub(super) fn message(&mut self, number: u64, message: Message) {
         self.bytes(number, &message.0);
     }
 
     /// Writes a string field, if it is there.
-    fn text(&mut self, number: u64, value: &Value, field: &str) {
+    pub(super) fn text(&mut self, number: u64, value: &Value, field: &str) {
         if let Some(text) = value.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
             self.bytes(number, text.as_bytes());
         }
     }
 
     /// Writes a list of strings.
-    fn texts(&mut self, number: u64, list: &Value) {
+    pub(super) fn texts(&mut self, number: u64, list: &Value) {
         for text in list.as_array().into_iter().flatten().filter_map(Value::as_str) {
             self.bytes(number, text.as_bytes());
         }
     }
 
     /// Writes a boolean field, if it is true.
-    fn flag(&mut self, number: u64, value: &Value, field: &str) {
+    pub(super) fn flag(&mut self, number: u64, value: &Value, field: &str) {
         if value.get(field) == Some(&Value::Bool(true)) {
             self.varint(number << 3);
             self.varint(1);
@@ -98,7 +103,7 @@ impl Message {
     }
 
     /// Writes an `int64` field.
-    fn integer(&mut self, number: u64, value: &Value, field: &str) {
+    pub(super) fn integer(&mut self, number: u64, value: &Value, field: &str) {
         if let Some(integer) = value.get(field).and_then(Value::as_u64).filter(|&integer| integer != 0) {
             self.varint(number << 3);
             self.varint(integer);
@@ -106,31 +111,42 @@ impl Message {
     }
 
     /// Writes a `double` field.
-    fn double(&mut self, number: u64, value: &Value, field: &str) {
+    pub(super) fn double(&mut self, number: u64, value: &Value, field: &str) {
         if let Some(double) = value.get(field).and_then(Value::as_f64).filter(|&double| double != 0.0) {
-            self.varint(number << 3 | 1);
-            self.0.extend_from_slice(&double.to_le_bytes());
+            self.fixed(number, double);
         }
     }
 
+    /// Writes a `double`, even zero.
+    pub(super) fn fixed(&mut self, number: u64, double: f64) {
+        self.varint(number << 3 | 1);
+        self.0.extend_from_slice(&double.to_le_bytes());
+    }
+
+    /// Writes a number, even zero.
+    pub(super) fn number(&mut self, number: u64, value: u64) {
+        self.varint(number << 3);
+        self.varint(value);
+    }
+
     /// Writes all `x-` fields as vendor extensions.
-    fn extensions(&mut self, number: u64, value: &Value) {
+    pub(super) fn extensions(&mut self, number: u64, value: &Value) {
         for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("x-")) {
             self.message(number, named(name, any(value)));
         }
     }
 }
 
-fn items<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
+pub(super) fn items<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
     value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn entries<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
+pub(super) fn entries<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
     value.get(field).and_then(Value::as_object).map(Map::iter).into_iter().flatten()
 }
 
 /// `NamedSchema`, `NamedPathItem` …: a name and a value.
-fn named(name: &str, value: Message) -> Message {
+pub(super) fn named(name: &str, value: Message) -> Message {
     let mut message = Message::default();
     message.bytes(1, name.as_bytes());
     message.message(2, value);
@@ -138,7 +154,7 @@ fn named(name: &str, value: Message) -> Message {
 }
 
 /// `Any`, with YAML only.
-fn any(value: &Value) -> Message {
+pub(super) fn any(value: &Value) -> Message {
     let mut message = Message::default();
     message.bytes(2, format!("{value}\n").as_bytes());
     message
@@ -260,8 +276,7 @@ fn schema(found: &Value) -> Message {
     match found.get("additionalProperties") {
         Some(Value::Bool(allowed)) => {
             let mut item = Message::default();
-            item.varint(2 << 3);
-            item.varint(u64::from(*allowed));
+            item.number(2, u64::from(*allowed));
             message.message(21, item);
         }
         Some(inner) => {

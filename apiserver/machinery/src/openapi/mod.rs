@@ -7,6 +7,7 @@
 mod builtin;
 mod custom;
 mod gnostic;
+mod gnostic_v3;
 mod operations;
 mod parameters;
 mod resource;
@@ -31,6 +32,12 @@ pub const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0
 
 /// What older clients call [`V2_PROTOBUF`] when they ask for it.
 pub const V2_PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// Content type of version 3 in protobuf.
+pub const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
+
+/// What clients call [`V3_PROTOBUF`] when they ask for it.
+pub const V3_PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
 
 /// Content type of the index of version 3, as upstream has it.
 pub const INDEX: &str = "text/plain; charset=utf-8";
@@ -107,19 +114,28 @@ impl<'a> OpenApi<'a> {
         self.definitions.iter().filter(serves).copied().collect()
     }
 
-    /// `GET /openapi/v3/<path>`: a document; nothing for a path that is not in the index. Its hash is in
+    /// `GET /openapi/v3/<path>` in JSON: a document; nothing for a path that is not in the index. Its hash is in
     /// [`OpenApi::paths`], and its entity tag is the hash in quotes. `objects` are the stored definitions.
     #[must_use]
     pub fn v3<'v>(&self, path: &str, objects: impl IntoIterator<Item = &'v Value>) -> Option<Vec<u8>> {
-        let document = if builtin_list(self.api).contains(path) {
+        self.v3_document(path, objects).map(|document| write(&document))
+    }
+
+    /// As [`OpenApi::v3`], in protobuf.
+    #[must_use]
+    pub fn v3_protobuf<'v>(&self, path: &str, objects: impl IntoIterator<Item = &'v Value>) -> Option<Vec<u8>> {
+        self.v3_document(path, objects).map(|document| gnostic_v3::encode(&document))
+    }
+
+    fn v3_document<'v>(&self, path: &str, objects: impl IntoIterator<Item = &'v Value>) -> Option<Value> {
+        Some(if builtin_list(self.api).contains(path) {
             v3::of_builtin(self.api, &Descriptions::load(), path)
         } else {
             let needed = self.needed(path);
             let (_, version) = path.rsplit_once('/').filter(|_| !needed.is_empty())?;
             let objects: Vec<&Value> = objects.into_iter().collect();
             custom::v3(self.api, &Descriptions::load(), &with_objects(&needed, &objects), version)
-        };
-        Some(write(&document))
+        })
     }
 
     /// `GET /openapi/v2` in JSON. `objects` are the stored definitions, all of them.

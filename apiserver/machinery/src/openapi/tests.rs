@@ -143,3 +143,30 @@ fn protobuf_starts_with_version_and_title() {
     let bytes = OpenApi::new(Api::builtin(), []).v2_protobuf([]);
     assert!(bytes.starts_with(b"\x0a\x032.0\x12\x12\x0a\x0aKubernetes\x12\x041.35"));
 }
+
+#[test]
+fn a_document_of_version_3_has_a_protobuf_form() {
+    let openapi = OpenApi::new(Api::builtin(), []);
+    let bytes = openapi.v3_protobuf("apis/apps/v1", []).unwrap();
+    assert!(bytes.starts_with(b"\x0a\x053.0.0\x12\x12\x0a\x0aKubernetes\x32\x041.35"));
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(has(b"#/components/schemas/io.k8s.api.apps.v1.Deployment"));
+    assert!(has(b"fieldValidation"), "kubectl looks for it before it lets the server check fields");
+    assert_eq!(openapi.v3_protobuf("apis/nope/v1", []), None);
+}
+
+#[test]
+fn defaults_of_all_types_are_told_in_protobuf() {
+    let encode = |default: Value| {
+        let schemas = json!({"X": {"default": default}});
+        gnostic_v3::encode(&json!({"components": {"schemas": schemas}}))
+    };
+    let ends = |default: Value, expected: &[u8]| {
+        let bytes = encode(default.clone());
+        assert!(bytes.ends_with(expected), "{default}: {bytes:x?}");
+    };
+    ends(json!(true), b"\x8a\x02\x02\x10\x01");
+    ends(json!(""), b"\x8a\x02\x02\x1a\x00");
+    ends(json!({}), b"\x8a\x02\x00");
+    ends(json!(1), &[b"\x8a\x02\x09\x09".as_slice(), &1f64.to_le_bytes()].concat());
+}

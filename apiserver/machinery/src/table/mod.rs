@@ -51,7 +51,8 @@ pub enum IncludeObject {
     Object,
 }
 
-const DEFAULT_COLUMNS: &[Column] = &[NAME, CREATED_AT];
+/// Columns of kinds without a printer of their own.
+pub const DEFAULT_COLUMNS: &[Column] = &[NAME, CREATED_AT];
 
 fn printers() -> impl Iterator<Item = &'static Printer> {
     [
