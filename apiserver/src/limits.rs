@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest request body, in bytes. Upstream's limit for all verbs.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Requests that the process runs at a time, watches not counted; upstream's sum of its two in-flight limits.
+pub const REQUESTS_RUNNING_MAX: usize = 600;
 /// Largest object as stored, in bytes: etcd's default request limit, which clients know.
 pub const OBJECT_BYTES_MAX: usize = 1536 * 1024;
 /// Deepest nesting of a document. Go's decoder stops at 10,000; nobody needs more than this.

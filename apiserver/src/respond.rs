@@ -14,6 +14,11 @@ pub fn storage(error: StorageError) -> Status {
             Status::timeout(format!("Too large resource version, current: {}", head.get()), 1)
         }
         StorageError::TooLarge => Status::too_large("etcdserver: request is too large"),
+        StorageError::Full => Status::new(
+            403,
+            "Forbidden",
+            "this control plane stores as many objects or bytes as it may; delete some, or ask for a higher limit",
+        ),
         StorageError::Gone => Status::no_such_path(),
         StorageError::Conflict { .. } => {
             Status::new(409, "Conflict", "the object was changed by another request; please try again")

@@ -13,6 +13,7 @@ use kplex_apiserver::shared::Shared;
 use kplex_apiserver::stack;
 use kplex_controllers::{Controllers, Endpoint};
 use kplex_storage::{Engine, Store, StoreOptions};
+pub use kplex_tenants::TenantLimits;
 use kplex_tenants::{Endpoints, NewControlPlane, TenantScope, Tenants, TenantsOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -200,6 +201,18 @@ impl Server {
     /// When the store fails.
     pub async fn delete_control_plane(&self, name: &str) -> anyhow::Result<()> {
         self.shared.tenants.delete(name).await.with_context(|| format!("delete control plane {name}"))
+    }
+
+    /// Changes what a control plane may use, from its next request on.
+    ///
+    /// # Errors
+    /// When the control plane does not exist.
+    pub async fn set_limits(&self, name: &str, limits: TenantLimits) -> anyhow::Result<()> {
+        self.shared
+            .tenants
+            .set_limits(name, limits)
+            .await
+            .with_context(|| format!("set limits of control plane {name}"))
     }
 
     async fn scope(&self, name: &str) -> anyhow::Result<TenantScope> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use kplex_storage::Usage;
 
 /// Longest name of a control plane: `<name>-system` must be a DNS label (63 bytes).
 pub const NAME_BYTES_MAX: usize = 56;
@@ -48,18 +49,27 @@ pub const NAMES_PAGE_MAX: usize = 1_000;
 /// What one tenant may use. Stored with the tenant; zero is a limit like any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantLimits {
-    /// Objects stored. The default is what one etcd of Kubernetes' recommended size holds.
+    /// Objects stored, those of the base not counted. The default is what one etcd of Kubernetes' recommended size holds.
     pub objects_max: u64,
     /// Bytes of stored objects, history not counted. The default is the largest recommended size of an etcd.
     pub stored_bytes_max: u64,
     /// Custom resource definitions: each is compiled when used and stands in discovery.
     pub crds_max: u64,
-    /// Requests running at once, watches not counted (upstream: 400 reading plus 200 writing).
+    /// Requests running at once, watches not counted. The default is half of what the process runs, so that one control
+    /// plane cannot take all places by being first.
     pub requests_in_flight_max: u64,
     /// Requests waiting for one of those places; the next gets 429.
     pub requests_queued_max: u64,
     /// Watches open at once; the next gets 429.
     pub watches_max: u64,
+}
+
+impl TenantLimits {
+    /// Returns what the tenant may store, as storage counts it.
+    pub fn usage(&self) -> Usage {
+        let of = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
+        Usage { objects: of(self.objects_max), bytes: of(self.stored_bytes_max) }
+    }
 }
 
 impl Default for TenantLimits {
@@ -68,8 +78,8 @@ impl Default for TenantLimits {
             objects_max: 1_000_000,
             stored_bytes_max: 8 << 30,
             crds_max: 1_000,
-            requests_in_flight_max: 600,
-            requests_queued_max: 2_000,
+            requests_in_flight_max: 300,
+            requests_queued_max: 1_000,
             watches_max: 20_000,
         }
     }

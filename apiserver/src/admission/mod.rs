@@ -7,6 +7,7 @@
 mod certificates;
 mod claim_resize;
 pub mod control_plane;
+mod definitions;
 mod escalation;
 pub mod quota;
 mod ingress_class;
@@ -87,6 +88,7 @@ pub async fn mutate(
     storage_class::admit(&write, new).await?;
     storage_protection::admit(&write, new);
     control_plane::admit(&write, new);
+    definitions::admit(&write, new).await?;
     runtime_class::admit(&write, new).await?;
     ingress_class::admit(&write, new).await?;
     topology_labels::admit(&write, new).await?;

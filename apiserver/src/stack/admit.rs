@@ -1,4 +1,4 @@
-//! The per-tenant fair queue. Watches pass: they are bounded by connections, not by places.
+//! The per-tenant fair queue. Watches pass: they take no place, and are counted for themselves (`verbs/watching.rs`).
 
 use super::fair::Full;
 use crate::http::info::{RequestInfo, Verb};
@@ -21,7 +21,7 @@ pub(super) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
     if info.verb == Verb::Watch {
         return next.run(request).await;
     }
-    match shared.queue.enter(scope.id()).await {
+    match shared.queue.enter(scope.id(), scope.limits()).await {
         Ok(place) => {
             let response = next.run(request).await;
             drop(place);

@@ -37,13 +37,23 @@ pub struct InProcess {
     pub user: User,
 }
 
+/// Returns a tenant as it is now: who acts inside the process may hold a scope from before a change of keys or limits.
+async fn latest(shared: &Shared, scope: TenantScope) -> TenantScope {
+    match shared.tenants.resolve(scope.name()).await {
+        Ok(Some(now)) if now.id() == scope.id() => now,
+        // Deleted, or made anew: the old scope says so.
+        _ => scope,
+    }
+}
+
 /// Routes to a tenant: puts [`RequestInfo`], [`TenantScope`] and [`Credentials`] into the request.
 pub(super) async fn resolve(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     if let Some(inside) = request.extensions_mut().remove::<InProcess>() {
         let info = parse(&request, request.uri().path());
+        let scope = latest(&shared, inside.scope).await;
         let extensions = request.extensions_mut();
         extensions.insert(info);
-        extensions.insert(inside.scope);
+        extensions.insert(scope);
         extensions.insert(inside.user);
         return next.run(request).await;
     }

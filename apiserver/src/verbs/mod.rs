@@ -8,6 +8,7 @@ pub mod filter;
 pub mod get;
 pub mod list;
 pub mod watch;
+mod watching;
 
 pub mod input;
 pub mod write;

@@ -6,6 +6,7 @@
 use super::filter::Filter;
 use super::get::parse_revision;
 use super::reply::Reply;
+use super::watching::Watching;
 use crate::call::Call;
 use crate::encode::{self, EventType};
 use crate::http::negotiate::{Accepted, Form};
@@ -72,6 +73,7 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     }
     let now = Instant::now();
     let watcher = Watcher {
+        _watching: Watching::begin(&call.scope)?,
         scope: call.scope.clone(),
         served: served.clone(),
         filter,
@@ -126,6 +128,7 @@ fn lifetime(options: &ListOptions) -> Duration {
 }
 
 struct Watcher {
+    _watching: Watching,
     /// Keeps the tenant warm while somebody watches.
     scope: TenantScope,
     served: Arc<Served>,

@@ -309,7 +309,7 @@ async fn put(
     if value.len() > limits::OBJECT_BYTES_MAX {
         return Err(StorageError::TooLarge);
     }
-    let mut set = WriteSet::default();
+    let mut set = WriteSet { within: Some(call.scope.limits().usage()), ..WriteSet::default() };
     set.changes.push(Change { key: key.clone(), expect, op: Op::Put { stamp, value: value.clone() } });
     index_owners(&mut set, key, old, Some(new));
     due::add(&mut set, served, old, Some(new));

@@ -89,7 +89,8 @@ async fn opening_reads_no_tenants() {
     tenant(&store, "one").await;
     store.shutdown().await;
     // Rows that fail whoever reads them.
-    let damaged = "INSERT INTO tenant SELECT id + 1000, lane, 'damaged', record, head, objects, bytes, floor, body, crc + 1
+    let damaged =
+        "INSERT INTO tenant SELECT id + 1000, lane, 'damaged', record, head, objects, bytes, floor, body, crc + 1
         FROM tenant WHERE name = 'one'";
     assert_eq!(database(&place).execute(damaged, []).unwrap(), 1);
     let store = place.open().await;
