@@ -30,5 +30,5 @@ pub const GZIP_BYTES_OVER: usize = 128 * 1024;
 pub const ACCEPT_CLAUSES_MAX: usize = 64;
 /// Operations in one JSON patch; upstream's limit.
 pub const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
-/// Times a deletecollection goes over the collection.
+/// Objects that a deletecollection reads at a time.
 pub const DELETE_COLLECTION_CHUNK: usize = 500;

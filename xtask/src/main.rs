@@ -1,20 +1,22 @@
-//! Repository chores: `gen-api` regenerates the API table, `test` runs every check, `differential` compares the server
-//! with a real kube-apiserver.
+//! Repository chores: `gen-api` regenerates the API table, `gen-limits` the list of limits, `test` runs every check,
+//! `differential` compares the server with a real kube-apiserver.
 
 mod differential;
 mod gen_api;
+mod gen_limits;
 mod test;
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
-const USAGE: &str = "usage: cargo xtask test [--slow]\n       cargo xtask gen-api [--kubernetes 1.35] [--server URL] [--token TOKEN] [--check]\n       cargo xtask differential [--oracle URL] [--oracle-token TOKEN] [--only NAMES] [--summary]";
+const USAGE: &str = "usage: cargo xtask test [--slow]\n       cargo xtask gen-api [--kubernetes 1.35] [--server URL] [--token TOKEN] [--check]\n       cargo xtask gen-limits [--check]\n       cargo xtask differential [--oracle URL] [--oracle-token TOKEN] [--only NAMES] [--summary]";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
         Some("test") => test::run(args.collect()),
         Some("gen-api") => gen_api::run(args.collect()),
+        Some("gen-limits") => gen_limits::run(&args.collect::<Vec<_>>()),
         Some("differential") => differential::run(&args.collect::<Vec<_>>()),
         Some(other) => bail!("unknown command {other}\n{USAGE}"),
         None => bail!("{USAGE}"),
