@@ -137,7 +137,7 @@ fn size(bytes: u64) -> String {
     // Halves of a unit read better than many of the next one.
     let unit = units.into_iter().find(|(bits, _)| bytes >> bits > 0 && bytes.is_multiple_of(1 << (bits - 1)));
     match unit {
-        Some((bits, unit)) if bytes % (1 << bits) == 0 => format!("{} {unit}", separated(bytes >> bits)),
+        Some((bits, unit)) if bytes.is_multiple_of(1 << bits) => format!("{} {unit}", separated(bytes >> bits)),
         Some((bits, unit)) => format!("{}.5 {unit}", bytes >> bits),
         None => format!("{} bytes", separated(bytes)),
     }

@@ -2,12 +2,13 @@
 //!
 //! [`mutate`] runs upstream's default mutating plugins in upstream's order, [`validate`] the validating ones. [`allocate`]
 //! claims what is unique in the control plane (cluster IPs, node ports) and [`release`] gives it back in the commit that
-//! deletes the object. Webhooks and policies come with issue B (fidelity).
+//! deletes the object. [`dynamic`] holds what the users of a control plane have configured.
 
 mod certificates;
 mod claim_resize;
 pub mod control_plane;
 mod definitions;
+mod dynamic;
 mod escalation;
 pub mod quota;
 mod ingress_class;
@@ -92,7 +93,8 @@ pub async fn mutate(
     runtime_class::admit(&write, new).await?;
     ingress_class::admit(&write, new).await?;
     topology_labels::admit(&write, new).await?;
-    escalation::check(&write, new).await
+    escalation::check(&write, new).await?;
+    dynamic::mutate(&write, new).await
 }
 
 /// Claims what is unique in the control plane, and fills in what the server alone knows about a new object.
@@ -141,7 +143,9 @@ pub async fn validate(
     let write = Write { call, served, operation, old };
     lifecycle::validate(call, served, operation, new)?;
     if operation.verb == Verb::Delete {
-        return node_restriction::check(&write, new).await;
+        node_restriction::check(&write, new).await?;
+        dynamic::mutate(&write, new).await?;
+        return dynamic::validate(&write, new).await;
     }
     limit_ranger::validate(&write, new).await?;
     service_account::validate(&write, new).await?;
@@ -150,6 +154,7 @@ pub async fn validate(
     claim_resize::validate(&write, new).await?;
     runtime_class::validate(&write, new).await?;
     certificates::validate(&write, new).await?;
+    dynamic::validate(&write, new).await?;
     quota::charge(&write, new, claims).await
 }
 

@@ -150,3 +150,98 @@ async fn a_quota_is_not_exceeded_by_many_at_once() {
     let (_, quota) = ask(&cp, "GET", &format!("{quotas}/q"), None).await;
     assert_eq!(quota["status"]["used"]["configmaps"], "25");
 }
+
+const CONFIGURATION: &str = "/apis/admissionregistration.k8s.io/v1";
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn map(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}})
+}
+
+fn rule(operations: Value, resources: Value) -> Value {
+    json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": operations, "resources": resources})
+}
+
+async fn configure(service: &InProcessService, plural: &str, kind: &str, name: &str, rest: Value) {
+    let mut object = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}});
+    object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    let (code, answer) = ask(service, "POST", &format!("{CONFIGURATION}/{plural}"), Some(object)).await;
+    assert_eq!(code, 201, "{answer}");
+}
+
+async fn bind_policy(service: &InProcessService, failure: &str, actions: Value) {
+    let spec = json!({"spec": {
+        "failurePolicy": failure,
+        "matchConstraints": {
+            "resourceRules": [rule(json!(["CREATE"]), json!(["configmaps"]))],
+            "objectSelector": {"matchLabels": {"strict": "yes"}},
+        },
+        "validations": [{"expression": "false"}],
+    }});
+    configure(service, "validatingadmissionpolicies", "ValidatingAdmissionPolicy", "policy", spec).await;
+    let spec = json!({"spec": {"policyName": "policy", "validationActions": actions}});
+    configure(service, "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", "binding", spec).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_evaluated_refuses_what_it_is_about() {
+    let service = control_plane().await;
+    bind_policy(&service, "Fail", json!(["Deny"])).await;
+    let (code, answer) = ask(&service, "POST", MAPS, Some(map("a", json!({"strict": "yes"})))).await;
+    assert_eq!((code, &answer["reason"]), (422, &json!("Invalid")), "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    let begin = "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'policy' with binding 'binding' denied request: \
+                 expression 'false' resulted in error: ";
+    assert!(message.starts_with(begin), "{message}");
+    let (code, answer) = ask(&service, "POST", MAPS, Some(map("a", json!({})))).await;
+    assert_eq!(code, 201, "it is about labelled objects: {answer}");
+    let labels = json!({"metadata": {"labels": {"strict": "yes"}}});
+    let (code, _) = ask(&service, "PATCH", &format!("{MAPS}/a"), Some(labels)).await;
+    assert_eq!(code, 200, "and about their creation only");
+    let path = format!("{CONFIGURATION}/validatingadmissionpolicybindings/binding");
+    assert_eq!(ask(&service, "DELETE", &path, None).await.0, 200);
+    let (code, answer) = ask(&service, "POST", MAPS, Some(map("b", json!({"strict": "yes"})))).await;
+    assert_eq!(code, 201, "a policy that nothing binds is about nothing: {answer}");
+}
+
+#[tokio::test]
+async fn errors_of_policies_do_what_their_users_have_chosen() {
+    for (failure, actions) in [("Ignore", json!(["Deny"])), ("Fail", json!(["Warn"]))] {
+        let service = control_plane().await;
+        bind_policy(&service, failure, actions).await;
+        let (code, answer) = ask(&service, "POST", MAPS, Some(map("a", json!({"strict": "yes"})))).await;
+        assert_eq!(code, 201, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_called_refuses_what_it_is_about() {
+    let service = control_plane().await;
+    for (plural, kind, operation) in [
+        ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "CREATE"),
+        ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "DELETE"),
+    ] {
+        let webhook = |name: &str, failure: &str| {
+            json!({
+                "name": name, "failurePolicy": failure, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"url": "https://192.0.2.1/"},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}},
+                "rules": [rule(json!([operation]), json!(["configmaps"]))],
+            })
+        };
+        let webhooks =
+            json!({"webhooks": [webhook("soft.example.com", "Ignore"), webhook("hard.example.com", "Fail")]});
+        configure(&service, plural, kind, "hooks", webhooks).await;
+    }
+    let (code, answer) = ask(&service, "POST", MAPS, Some(map("a", json!({})))).await;
+    assert_eq!(code, 500, "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    let begin = "Internal error occurred: failed calling webhook \"hard.example.com\": failed to call webhook: ";
+    assert!(message.starts_with(begin), "{message}");
+    let elsewhere = "/api/v1/namespaces/kube-system/configmaps";
+    assert_eq!(ask(&service, "POST", elsewhere, Some(map("a", json!({})))).await.0, 201);
+    let path = format!("{CONFIGURATION}/mutatingwebhookconfigurations/hooks");
+    assert_eq!(ask(&service, "DELETE", &path, None).await.0, 200, "nobody locks themselves out");
+    assert_eq!(ask(&service, "POST", MAPS, Some(map("a", json!({})))).await.0, 201);
+    assert_eq!(ask(&service, "DELETE", &format!("{MAPS}/a"), None).await.0, 500);
+}
