@@ -14,8 +14,12 @@ const SYSTEM: &str = "-system";
 pub(super) fn concerned<'k>(change: Change<'k>) -> Option<&'k str> {
     let key: &'k Key = change.key;
     match (key.group(), key.resource()) {
-        // What the operator itself has written last asks for nothing.
-        ("tenancy.kflex.kubestellar.org", "controlplanes") => (!is_settled(change.after?)).then(|| key.name()),
+        // What the operator itself has written last asks for nothing. Without a state before, as in a look at everything, it
+        // is not known what else went on.
+        ("tenancy.kflex.kubestellar.org", "controlplanes") => {
+            let rests = change.before.is_some() && is_settled(change.after?);
+            (!rests).then(|| key.name())
+        }
         ("", "namespaces") if change.after.is_none() => key.name().strip_suffix(SYSTEM),
         // The operator makes them; a look is due when they change afterwards.
         ("", "secrets") if change.before.is_some_and(|before| mentions(&before.value, TENANT)) => {

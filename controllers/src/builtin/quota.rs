@@ -11,12 +11,14 @@ use kplex_apiserver::admission::quota::evaluator::Evaluator;
 use kplex_apiserver::admission::resources::{Amounts, add, amounts, to_value};
 use kplex_apiserver::resource::Served;
 use kplex_machinery::quantity::{Format, Quantity};
-use kplex_storage::{Entry, Prefix};
+use kplex_storage::{Entry, Key, Prefix};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 const ACCOUNT: &str = "resourcequota-controller";
+/// Counts in a row that a charge may overtake.
+const ATTEMPTS: usize = 10;
 
 /// Returns the namespace whose quotas a change may concern.
 pub(super) fn concerned<'k>(change: Change<'k>) -> Option<&'k str> {
@@ -57,15 +59,25 @@ fn asks_anew(before: Option<&Entry>, after: Option<&Entry>) -> bool {
 /// Counts what the quotas of a namespace are about.
 ///
 /// # Errors
-/// When a request or the store fails, or a quota was charged meanwhile.
+/// When a request or the store fails, or a quota is charged all the time.
 pub(super) async fn reconcile(tenant: &Tenant, space: &str) -> Result<Settled, Failure> {
     for quota in tenant.list(&Prefix::namespace("", "resourcequotas", space)).await? {
-        sync(tenant, space, quota).await?;
+        let name = quota.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let key = Key::new("", "resourcequotas", Some(space), name);
+        let mut outcome = sync(tenant, &key, quota.clone()).await;
+        for _ in 1..ATTEMPTS {
+            match (&outcome, tenant.read(&key).await?) {
+                (Err(error), Some(quota)) if error.is_conflict() => outcome = sync(tenant, &key, quota).await,
+                _ => break,
+            }
+        }
+        outcome?;
     }
     Ok(Settled)
 }
 
-async fn sync(tenant: &Tenant, space: &str, mut quota: Value) -> Result<(), Failure> {
+async fn sync(tenant: &Tenant, key: &Key, mut quota: Value) -> Result<(), Failure> {
+    let (space, name) = (key.namespace().unwrap_or_default(), key.name());
     let hard = amounts(quota.pointer("/spec/hard"));
     let before = quota.pointer("/status/used").map(|used| amounts(Some(used)));
     let mut used = before.clone().unwrap_or_default();
@@ -76,7 +88,6 @@ async fn sync(tenant: &Tenant, space: &str, mut quota: Value) -> Result<(), Fail
         return Ok(());
     }
     quota["status"] = json!({"hard": quota.pointer("/spec/hard").unwrap_or(&json!({})), "used": to_value(&used)});
-    let name = quota.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let path =
         format!("/api/v1/namespaces/{}/resourcequotas/{}/status", resources::escape(space), resources::escape(name));
     match tenant.client(ACCOUNT).update(&path, &quota).await {

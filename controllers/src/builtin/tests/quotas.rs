@@ -68,6 +68,30 @@ async fn a_quota_counts_refuses_and_gives_back() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_many_make_and_delete_at_once_is_counted_right() {
+    let server = Harness::start().await;
+    server.create(QUOTAS, quota(json!({"count/secrets": "1000"}))).await;
+    until_used(&server, json!({"count/secrets": "0"})).await;
+    let writers = (0..6).map(|writer| {
+        let client = server.client.clone();
+        tokio::spawn(async move {
+            for number in 0..15 {
+                let name = format!("s-{writer}-{number}");
+                client.create(SECRETS, &secret(&name)).await.unwrap();
+                if number % 3 > 0 {
+                    client.delete(&format!("{SECRETS}/{name}"), &json!({})).await.unwrap();
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    until_used(&server, json!({"count/secrets": "30"})).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_quota_in_scope_counts_only_what_is() {
     let server = Harness::start().await;
