@@ -214,8 +214,11 @@ fn no_list(go_type: &str) -> Status {
 /// Returns the metadata of an object as `PartialObjectMetadata`.
 #[must_use]
 pub fn partial(accepted: Accepted, object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": accepted.meta_version(),
-        "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({}))})
+    let metadata = match table::shown_metadata(object) {
+        Value::Null => json!({}),
+        metadata => metadata,
+    };
+    json!({"kind": "PartialObjectMetadata", "apiVersion": accepted.meta_version(), "metadata": metadata})
 }
 
 fn table_of(
