@@ -4,7 +4,8 @@
 //! entry, and is spliced in when the bytes are read. Hot path: a read of an object in its stored version never parses.
 
 use crate::resource::Served;
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
+use kplex_machinery::json;
 use kplex_machinery::status::Status;
 use kplex_storage::{Entry, Revision, Stamp};
 use serde_json::{Map, Value};
@@ -54,9 +55,9 @@ fn write_metadata(out: &mut Vec<u8>, metadata: &Value) {
     out.push(b'}');
 }
 
-/// Writes anything as JSON.
+/// Writes anything as JSON, as Go writes it.
 pub fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(out.writer(), value).expect("writing to memory does not fail");
+    json::write(out, value);
 }
 
 /// Appends stored bytes with the revision as `resourceVersion`.

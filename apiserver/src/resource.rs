@@ -8,11 +8,12 @@ use crate::http::negotiate::{Offer, Transforms};
 use jiff::Timestamp;
 use kplex_machinery::api::{self, Api};
 use kplex_machinery::builtin::strategy::{self, Dependents, Strategy, Subresource};
-use kplex_machinery::builtin::{self, Gvk, defaults, fields};
+use kplex_machinery::builtin::{self, Gvk, defaults, fields, validation};
 use kplex_machinery::convert::{self, GroupVersionKind};
 use kplex_machinery::crd::{self, CompiledVersion, Scope};
 use kplex_machinery::decode::{self, FieldValidation, Findings};
 use kplex_machinery::field_error::{FieldError, FieldErrors, go_quote};
+use kplex_machinery::json;
 use kplex_machinery::metadata::{names, object_meta};
 use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
@@ -48,6 +49,8 @@ pub struct Served {
     storage_group: String,
     origin: Origin,
 }
+
+const TEMPLATE_LABELS: &str = "/spec/template/metadata/labels";
 
 /// Where a resource comes from.
 enum Origin {
@@ -371,11 +374,27 @@ impl Served {
     pub fn reshape(&self, object: &mut Value) -> Result<Vec<String>, String> {
         match self.definition() {
             Some(version) => {
+                json::whole_numbers(object);
                 let paths = version.coerce(object)?;
                 Ok(paths.into_iter().map(|path| format!("unknown field {}", go_quote(&path))).collect())
             }
-            None => decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string()),
+            None => {
+                if self.is_definition() {
+                    // Definitions hold plain JSON, such as defaults.
+                    json::whole_numbers(object);
+                }
+                decode::conform(self.schema(), self.node, object).map_err(|error| error.to_string())
+            }
         }
+    }
+
+    /// As [`Served::reshape`] of a built-in kind, in the words of the converter through which upstream sends documents
+    /// that a strategic merge patch has changed.
+    ///
+    /// # Errors
+    /// What is wrong with the values.
+    pub fn restore(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        decode::conform(self.schema(), self.node, object).map_err(|error| error.restoring)
     }
 
     /// Writes the fields that upstream's types always show, after the server has changed an object.
@@ -384,6 +403,34 @@ impl Served {
             let outcome = decode::conform(self.schema(), self.node, object);
             debug_assert!(outcome.is_ok(), "a prepared object has the shape of its type: {outcome:?}");
         }
+    }
+
+    /// The unknown fields of a custom resource that is sent in another version than that of the path. Upstream finds them
+    /// before it finds that; a version that is not there knows none.
+    #[must_use]
+    pub fn unknown_to_sibling(&self, object: &Value) -> Vec<String> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
+        let api_version = text("apiVersion");
+        let same_group = api_version.split_once('/').is_some_and(|(group, _)| group == self.group);
+        if !self.is_custom() || !same_group || api_version == self.api_version || text("kind") != self.kind {
+            return Vec::new();
+        }
+        let mut object = object.clone();
+        let paths = match self.sibling(api_version) {
+            Some(version) => version.coerce(&mut object).unwrap_or_default(),
+            None => {
+                let fields = object.as_object().into_iter().flatten().map(|(name, _)| name.clone());
+                fields.filter(|name| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata")).collect()
+            }
+        };
+        paths.into_iter().map(|path| format!("unknown field {}", go_quote(&path))).collect()
+    }
+
+    /// A version of a custom resource by its `apiVersion`.
+    fn sibling(&self, api_version: &str) -> Option<&CompiledVersion> {
+        let compiled = self.compiled()?;
+        let (group, version) = api_version.split_once('/')?;
+        compiled.versions.iter().find(|known| known.name == version && compiled.group == group)
     }
 
     /// Applies `fieldValidation` to what decoding found (KEP-2885); returns warnings.
@@ -441,6 +488,31 @@ impl Served {
         }
     }
 
+    /// Whether an object that is not yet defaulted will share its labels with its template: upstream's default for Jobs
+    /// takes the same map, so what the server adds to the one is in the other.
+    #[must_use]
+    pub fn shares_labels(&self, object: &Value) -> bool {
+        let labels = |path: &str| object.pointer(path).and_then(Value::as_object).is_some_and(|map| !map.is_empty());
+        (self.group.as_str(), self.kind.as_str()) == ("batch", "Job")
+            && !labels("/metadata/labels")
+            && labels(TEMPLATE_LABELS)
+    }
+
+    /// Gives an object the labels of its template.
+    pub fn share_labels(&self, object: &mut Value) {
+        if let Some(labels) = object.pointer(TEMPLATE_LABELS).cloned() {
+            codec::metadata_mut(object).insert("labels".to_owned(), labels);
+        }
+    }
+
+    /// What upstream's defaults add when it reads back what it has stored: a Job without labels has those of its
+    /// template, to which the server has added some.
+    pub fn read_back(&self, object: &mut Value, now: &str) {
+        if (self.group.as_str(), self.kind.as_str()) == ("batch", "Job") {
+            self.default(object, now);
+        }
+    }
+
     /// What the server changes in an object that replaces another.
     pub fn prepare_update(&self, object: &mut Value, old: &Value, part: Subresource, now: &str) {
         match (self.definition(), part) {
@@ -455,72 +527,62 @@ impl Served {
     /// Validates a new object.
     #[must_use]
     pub fn validate_create(&self, object: &Value) -> FieldErrors {
-        match (&self.origin, self.definition()) {
-            (Origin::Custom(..), Some(version)) => {
-                let mut errors = self.metadata_errors(object);
-                errors.extend(version.validate_create(object));
-                errors
-            }
-            _ if self.is_definition() => {
-                let mut errors = self.metadata_errors(object);
-                errors.extend(crd::validate_create(object));
-                errors
-            }
-            _ => {
-                let mut errors = self.metadata_errors(object);
-                errors.extend(builtin::validation::validate_create(self.gvk(), object));
-                errors
-            }
+        let own = match self.definition() {
+            Some(version) => version.validate_create(object),
+            None if self.is_definition() => crd::validate_create(object),
+            None => validation::validate_create(self.gvk(), object),
+        };
+        if !own.is_empty() && !self.is_custom() && !validation::validates_new_metadata(self.gvk()) {
+            return own;
         }
+        let mut errors = self.metadata_errors(object);
+        errors.extend(own);
+        errors
     }
 
     /// Validates an object that replaces another.
+    ///
+    /// Upstream looks at the metadata of every update itself before the kind does, mostly with the same rules, and tells
+    /// each error as often as it was found.
     #[must_use]
     pub fn validate_update(&self, object: &Value, old: &Value, part: Subresource) -> FieldErrors {
-        match (&self.origin, self.definition()) {
-            (Origin::Custom(..), Some(version)) => {
-                let mut errors =
-                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+        let (after, before) = (&object["metadata"], &old["metadata"]);
+        let changes = || object_meta::validate_object_meta_update(after, before, "metadata");
+        let mut errors = self.metadata_errors_with(names::name_is_path_segment, object);
+        errors.extend(changes());
+        match self.definition() {
+            Some(version) => {
+                errors.extend(changes());
                 errors.extend(match part {
                     Subresource::Status => version.validate_status_update(object, old),
                     _ => version.validate_update(object, old),
                 });
-                errors
             }
-            _ if self.is_definition() => {
-                let mut errors =
-                    object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
+            None if self.is_definition() => {
+                errors.extend(changes());
                 errors.extend(match part {
                     Subresource::Status => crd::validate_status_update(object),
                     _ => crd::validate_update(object, old),
                 });
-                errors
             }
-            _ => {
-                let mut errors = self.metadata_update_errors(object, old);
-                errors.extend(match part {
-                    Subresource::Main => builtin::validation::validate_update(self.gvk(), object, old),
-                    part => builtin::validation::validate_subresource_update(self.gvk(), object, old, part),
-                });
-                errors
+            None => {
+                errors.extend(validation::validate_metadata_update(self.gvk(), object, old, part));
+                errors.extend(validation::validate_subresource_update(self.gvk(), object, old, part));
             }
         }
+        errors
     }
 
     fn metadata_errors(&self, object: &Value) -> FieldErrors {
-        let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
         let rule = self
             .strategy()
             .map_or(names::name_is_dns_subdomain as names::NameRule, |strategy| strategy.name_rule.function());
-        object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
+        self.metadata_errors_with(rule, object)
     }
 
-    fn metadata_update_errors(&self, object: &Value, old: &Value) -> FieldErrors {
-        let mut errors = object_meta::validate_object_meta_update(&object["metadata"], &old["metadata"], "metadata");
-        if self.is_custom() {
-            errors.extend(self.metadata_errors(object));
-        }
-        errors
+    fn metadata_errors_with(&self, rule: names::NameRule, object: &Value) -> FieldErrors {
+        let scope = if self.namespaced { object_meta::Scope::Namespaced } else { object_meta::Scope::Cluster };
+        object_meta::validate_object_meta(&object["metadata"], scope, rule, "metadata")
     }
 
     fn is_definition(&self) -> bool {
@@ -543,7 +605,7 @@ impl Served {
         }
     }
 
-    /// 422 with upstream's message.
+    /// 422 with upstream's message, which names the group of the internal type: that of the storage.
     #[must_use]
     pub fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
         Status::invalid(&self.storage_group, &self.kind, name, errors)
@@ -569,6 +631,51 @@ impl Served {
                 strategy::ResetFields::AllBut(_) => apply::Set::default(),
             },
             _ => apply::Set::default(),
+        }
+    }
+}
+
+/// Replicas.
+impl Served {
+    /// Returns where objects have their replicas in a version; empty for one without `/scale`.
+    #[must_use]
+    pub fn replicas_path(&self, api_version: &str) -> Option<Vec<String>> {
+        if self.is_custom() {
+            let scale = self.sibling(api_version)?.scale.as_ref();
+            let path = scale.map_or("", |scale| scale.spec_replicas_path.trim_start_matches('.'));
+            return Some(path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect());
+        }
+        let known = api_version == self.api_version;
+        known.then(|| vec!["spec".to_owned(), "replicas".to_owned()])
+    }
+}
+
+/// How managed fields of other versions are looked at in theirs.
+impl<'a> apply::Versions<'a> for &'a Served {
+    fn convert(&self, object: &Value, api_version: &str) -> Option<(Value, &'a Schema, NodeId)> {
+        match &self.origin {
+            Origin::BuiltIn(..) => {
+                let from = api::GroupVersion::parse(object.get("apiVersion")?.as_str()?);
+                let to = api::GroupVersion::parse(api_version);
+                // Events are served in a second group, of which upstream knows nothing here.
+                if to.group != self.group {
+                    return None;
+                }
+                let node = Api::builtin().node_of_kind(&to.group, &to.version, &self.kind)?;
+                let kind = &*self.kind;
+                let from = GroupVersionKind { group: &from.group, version: &from.version, kind };
+                let to = GroupVersionKind { group: &to.group, version: &to.version, kind };
+                Some((convert::convert(object.clone(), from, to).ok()?, self.schema(), node))
+            }
+            Origin::Custom(..) => {
+                let version = self.sibling(api_version)?;
+                let mut object = object.clone();
+                if object.get("apiVersion").and_then(Value::as_str) != Some(api_version) {
+                    object["apiVersion"] = Value::from(api_version);
+                    version.coerce(&mut object).ok()?;
+                }
+                Some((object, &version.schema, version.root))
+            }
         }
     }
 }
@@ -801,4 +908,68 @@ fn columns(version: &CompiledVersion) -> table::CrdColumns {
             "description": column.description, "priority": column.priority, "jsonPath": column.json_path})
     });
     table::crd_columns(&serde_json::json!({"additionalPrinterColumns": columns.collect::<Vec<_>>()}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kplex_machinery::apply::Versions;
+    use serde_json::json;
+
+    fn builtin(group: &str, version: &str, plural: &str) -> Arc<Served> {
+        crate::catalog::builtin()[&(group.to_owned(), version.to_owned(), plural.to_owned())].clone()
+    }
+
+    #[test]
+    fn managers_of_other_versions_see_the_object_in_theirs() {
+        let served = builtin("autoscaling", "v1", "horizontalpodautoscalers");
+        let object = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {},
+            "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50}});
+        let (second, ..) = served.as_ref().convert(&object, "autoscaling/v2").unwrap();
+        assert_eq!(second["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 50);
+        assert!(served.as_ref().convert(&object, "autoscaling/v9").is_none());
+        let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {}, "message": "m"});
+        assert!(builtin("", "v1", "events").as_ref().convert(&event, "events.k8s.io/v1").is_none());
+    }
+
+    #[test]
+    fn versions_of_custom_resources_know_their_own_fields() {
+        let version = |name: &str, field: &str| {
+            json!({"name": name, "served": true, "storage": name == "v1",
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: {"type": "string"}}}}})
+        };
+        let definition = json!({"metadata": {"name": "foos.example.com"}, "spec": {"group": "example.com",
+            "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+            "versions": [version("v1", "a"), version("v2", "b")]}});
+        let served = Served::custom(&Arc::new(crd::compile(&definition).unwrap()), 0);
+        let object = json!({"apiVersion": "example.com/v1", "kind": "Foo", "metadata": {}, "a": "1"});
+        let (other, ..) = (&served).convert(&object, "example.com/v2").unwrap();
+        assert_eq!(other, json!({"apiVersion": "example.com/v2", "kind": "Foo", "metadata": {}}));
+        assert!((&served).convert(&object, "example.com/v3").is_none());
+        let unknown = |api_version: &str| {
+            let mut sent = object.clone();
+            sent["apiVersion"] = Value::from(api_version);
+            served.unknown_to_sibling(&sent)
+        };
+        assert_eq!(unknown("example.com/v2"), ["unknown field \"a\""]);
+        assert_eq!(unknown("example.com/v3"), ["unknown field \"a\""]);
+        assert!(unknown("example.com/v1").is_empty());
+        assert!(unknown("other.com/v1").is_empty());
+    }
+
+    #[test]
+    fn a_job_without_labels_has_those_of_its_template() {
+        let served = builtin("batch", "v1", "jobs");
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": []}});
+        let mut job = json!({"metadata": {"name": "j"}, "spec": {"template": template}});
+        served.read_back(&mut job, "2026-01-01T00:00:00Z");
+        assert_eq!(job["metadata"]["labels"], json!({"a": "b"}));
+    }
+
+    #[test]
+    fn events_are_called_by_their_first_group() {
+        let served = builtin("events.k8s.io", "v1", "events");
+        let status = served.invalid("e", &[FieldError::required("x", "")]);
+        assert_eq!(status.message, "Event \"e\" is invalid: x: Required value");
+    }
 }

@@ -54,7 +54,9 @@ class _Builder:
         self.all = f"{root}/{plural}"
         self.base = f"{root}/namespaces/{{ns}}/{plural}" if self.namespaced else self.all
         self.watch_base = self.base.replace(root, root + "/watch", 1)
-        self.mark = "diff={run}-" + plural
+        # Kinds that are served in two groups or versions must not find each other.
+        group, _, version = api.rpartition("/")
+        self.mark = f"diff={{run}}-{plural}-{group[:5]}{version}"
 
     def name(self, number=1):
         return self.pattern.replace("%N%", str(number))
@@ -69,7 +71,8 @@ class _Builder:
                 **json.loads(text), **extra}
 
     def add(self, name, method, path, body=None, headers=None, **more):
-        text = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
+        # Compact, as Go clients write: upstream compares raw data by its bytes.
+        text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":")) if body is not None else ""
         self.steps.append(Step(name, method, path, headers or {}, text, **more))
 
 

@@ -120,7 +120,7 @@ class Side:
     def _ask(self, step):
         body = REPEAT.sub(lambda m: m.group(1) * int(m.group(2)), self._fill(step.body))
         if step.source:
-            body = json.dumps(merge(copy.deepcopy(self.objects.get(step.source, {})), json.loads(body or "{}")))
+            body = json.dumps(merge(copy.deepcopy(self.objects.get(step.source, {})), json.loads(body or "{}")), separators=(",", ":"))
         headers = {key: self._fill(value) for key, value in step.headers.items()}
         if body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"

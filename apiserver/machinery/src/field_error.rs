@@ -63,6 +63,12 @@ impl FieldError {
         Self::new(ErrorType::Invalid, field, value.into(), detail)
     }
 
+    /// `Invalid value: shown: detail`, with the value as a text, for those that a [`Value`] would show in another order.
+    pub fn invalid_shown(field: impl Into<String>, shown: &str, detail: &str) -> Self {
+        let error = Self::new(ErrorType::Invalid, field, Value::Null, format!("{shown}: {detail}"));
+        Self { omit_value: true, ..error }
+    }
+
     /// `Invalid value: "object": detail`: a wrong JSON type.
     pub fn type_invalid(field: impl Into<String>, value: impl Into<Value>, detail: impl Into<String>) -> Self {
         Self::new(ErrorType::TypeInvalid, field, value.into(), detail)

@@ -4,6 +4,7 @@
 //! which the built-in API table and every CustomResourceDefinition compile to.
 
 pub mod field_error;
+pub mod json;
 pub mod schema;
 pub mod status;
 

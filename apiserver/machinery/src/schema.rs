@@ -138,7 +138,7 @@ pub struct Node {
     pub items: Option<NodeId>,
     /// Merge behaviour of a list.
     pub list_type: ListType,
-    /// `x-kubernetes-map-type: atomic` on an object or map.
+    /// `x-kubernetes-map-type: atomic` on an object or map; on an [`Kind::Any`], what it holds is replaced as a whole.
     pub atomic_map: bool,
     /// The list type or map type is written in the document. A list without one is atomic, an object or map without
     /// one is granular; this tells the two apart where documents are reproduced.

@@ -9,6 +9,7 @@ use super::rule::{Rule, words_value};
 use crate::authn::user::User;
 use kplex_machinery::field_error::{FieldError, FieldErrors};
 use kplex_machinery::metadata::names::{is_qualified_name, is_valid_label_value};
+use kplex_machinery::metadata::shown;
 use kplex_machinery::selector::{FieldSelector, LabelSelector};
 use kplex_machinery::status::Status;
 use serde_json::{Map, Value, json};
@@ -250,7 +251,7 @@ fn check_metadata(metadata: &Value, may_have: &[&str], why: &str) -> Option<Fiel
         Value::Bool(_) | Value::Number(_) => true,
     };
     let full = metadata.as_object()?.iter().any(|(key, value)| !may_have.contains(&key.as_str()) && is_set(value));
-    full.then(|| FieldError::invalid("metadata", metadata.clone(), why))
+    full.then(|| FieldError::invalid_shown("metadata", &shown::metadata(metadata), why))
 }
 
 /// Says which selectors could not be evaluated as they were meant.

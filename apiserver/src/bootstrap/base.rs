@@ -4,6 +4,7 @@ use super::holes::Hole;
 use bytes::Bytes;
 use kplex_machinery::api::Api;
 use kplex_machinery::api::bootstrap::{Bootstrap, BootstrapObject};
+use kplex_machinery::json;
 use kplex_storage::{Base, BaseItem, Key, Part};
 use serde_json::{Map, Value};
 
@@ -110,7 +111,7 @@ impl Writer {
     }
 
     fn json(&mut self, value: &Value) {
-        serde_json::to_writer(&mut self.text, value).expect("writing to memory does not fail");
+        json::write(&mut self.text, value);
     }
 
     fn members<'m>(

@@ -135,8 +135,6 @@ pub struct WriteOptions {
     pub field_validation: FieldValidation,
     /// `force`, for apply.
     pub force: Option<bool>,
-    /// What managed fields name as the subresource, where it is another than the part that is written: `scale`.
-    pub tracked_as: &'static str,
 }
 
 /// Which options object a message names.

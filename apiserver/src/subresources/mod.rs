@@ -21,10 +21,10 @@ use std::sync::Arc;
 /// 404 for a subresource that is not served, 405 for its verbs, and what the subresource says.
 pub async fn dispatch(call: &Call, served: &Arc<Served>, path: &ResourcePath, body: &[u8]) -> Result<Reply, Status> {
     let (subresource, rest) = path.subresource.split_once('/').unwrap_or((&path.subresource, ""));
+    let name = path.name.as_deref().unwrap_or("");
     if !subresource.is_empty() && !served.has_subresource(subresource) {
         return Err(Status::no_such_path());
     }
-    let name = path.name.as_deref().unwrap_or("");
     let _ = rest;
     match (served.group.as_str(), served.plural.as_str(), subresource) {
         (_, _, "scale") => scale::serve(call, served, name, body).await,

@@ -6,17 +6,23 @@ use crate::encode::SCALE;
 use crate::http::info::Verb;
 use crate::http::query::{OptionsKind, WriteOptions};
 use crate::resource::Served;
-use crate::verbs::patch::{self, Document, PatchType};
+use crate::verbs::patch::{self, Document, PatchType, Wanted};
 use crate::verbs::reply::Reply;
 use crate::verbs::write::{self, Update};
 use crate::verbs::{get, input};
 use kplex_machinery::api::Api;
+use kplex_machinery::apply;
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::builtin::{Gvk, scale};
 use kplex_machinery::crd;
+use kplex_machinery::decode;
+use kplex_machinery::schema::{NodeId, Schema};
 use kplex_machinery::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
+
+const API_VERSION: &str = "autoscaling/v1";
+const KIND: &str = "Scale";
 
 pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &[u8]) -> Result<Reply, Status> {
     match call.info.verb {
@@ -28,29 +34,101 @@ pub(super) async fn serve(call: &Call, served: &Arc<Served>, name: &str, body: &
         Verb::Update => {
             let options = WriteOptions::parse(&call.query, OptionsKind::Update)?;
             let wanted = input::definition(call, Api::builtin(), SCALE, "Scale", body)?;
-            change(call, served, name, &options, |_| Ok(wanted.clone())).await
-        }
-        Verb::Patch => {
-            let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
-            let kind = match patch::patch_type(call, served)? {
-                // Apply to a Scale sets what a merge would set: its one field.
-                PatchType::Apply => PatchType::Merge,
-                kind => kind,
-            };
-            let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
-            let api = Api::builtin();
-            let node = api
-                .definition(SCALE)
-                .map(|definition| definition.node)
-                .ok_or_else(|| Status::internal("no Scale in the API table"))?;
-            change(call, served, name, &options, |scale| {
-                let mut new = scale.clone();
-                document.apply(&api.schema, node, &mut new).map_err(|error| error.to_status())?;
+            change(call, served, name, &options, |live| {
+                let mut new = wanted.clone();
+                Tracked::new(call, &options)?.update(live, &mut new);
                 Ok(new)
             })
             .await
         }
+        Verb::Patch => {
+            let options = WriteOptions::parse(&call.query, OptionsKind::Patch)?;
+            match patch::patch_type(call, served)? {
+                PatchType::Apply => apply(call, served, name, &options, body).await,
+                kind => patch(call, served, name, &options, (kind, body)).await,
+            }
+        }
         _ => Err(Status::no_such_method()),
+    }
+}
+
+async fn patch(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    options: &WriteOptions,
+    (kind, body): (PatchType, &[u8]),
+) -> Result<Reply, Status> {
+    let document = Document::read(kind, body, options.field_validation).map_err(|error| error.to_status())?;
+    let tracked = Tracked::new(call, options)?;
+    change(call, served, name, options, |live| {
+        let mut new = live.clone();
+        document.apply(tracked.schema, tracked.node, &mut new).map_err(|error| error.to_status())?;
+        decode::conform(tracked.schema, tracked.node, &mut new)
+            .map_err(|error| document.refuse(tracked.schema, tracked.node, live, error.to_string()))?;
+        tracked.update(live, &mut new);
+        Ok(new)
+    })
+    .await
+}
+
+async fn apply(
+    call: &Call,
+    served: &Arc<Served>,
+    name: &str,
+    options: &WriteOptions,
+    body: &[u8],
+) -> Result<Reply, Status> {
+    let wanted = Wanted { api_version: API_VERSION, kind: KIND, one_version: false };
+    let (config, duplicates) = patch::configuration(&wanted, name, options, body)?;
+    let tracked = Tracked::new(call, options)?;
+    change(call, served, name, options, |live| {
+        let request = apply::ApplyRequest {
+            tracking: tracked.tracking(&options.field_manager),
+            live: Some(live),
+            config: &config,
+            force: options.force.unwrap_or(false),
+        };
+        let new = apply::apply(&request).map_err(|error| error.to_status())?;
+        patch::judge_duplicates(call, &duplicates, options.field_validation)?;
+        Ok(new)
+    })
+    .await
+}
+
+/// What a write needs to record who manages the fields of a Scale.
+struct Tracked {
+    schema: &'static Schema,
+    node: NodeId,
+    manager: String,
+    now: String,
+    reset: apply::Set,
+}
+
+impl Tracked {
+    fn new(call: &Call, options: &WriteOptions) -> Result<Self, Status> {
+        let api = Api::builtin();
+        let definition = api.definition(SCALE).ok_or_else(|| Status::internal("no Scale in the API table"))?;
+        let manager = call.field_manager(&options.field_manager);
+        let (now, reset) = (call.timestamp(), apply::Set::default());
+        Ok(Self { schema: &api.schema, node: definition.node, manager, now, reset })
+    }
+
+    fn tracking<'a>(&'a self, manager: &'a str) -> apply::Tracking<'a> {
+        apply::Tracking {
+            schema: self.schema,
+            node: self.node,
+            api_version: API_VERSION,
+            kind: KIND,
+            subresource: "scale",
+            manager,
+            now: &self.now,
+            reset: &self.reset,
+        }
+    }
+
+    fn update(&self, live: &Value, new: &mut Value) {
+        apply::track_update(&self.tracking(&self.manager), Some(live), new);
     }
 }
 
@@ -93,6 +171,7 @@ fn into_object(served: &Served, wanted: &Value, object: &mut Value) -> Result<()
     }
 }
 
+/// Changes the replicas of an object; `wanted` gets its Scale with managed fields and returns the new one with new ones.
 async fn change(
     call: &Call,
     served: &Arc<Served>,
@@ -100,18 +179,19 @@ async fn change(
     options: &WriteOptions,
     wanted: impl Fn(&Value) -> Result<Value, Status>,
 ) -> Result<Reply, Status> {
-    let options = &WriteOptions { tracked_as: "scale", ..options.clone() };
     let request =
-        Update { served, name, part: Subresource::Main, options, may_create: false, managed: false, whole: false };
+        Update { served, name, part: Subresource::Main, options, may_create: false, managed: true, whole: false };
+    let path = |api_version: &str| served.replicas_path(api_version);
+    let replicas = apply::Replicas { api_version: &served.api_version, path: &path };
     let reply = write::update(call, &request, |old| {
         let Some(old) = old else { return Err(Status::not_found(&served.group_resource(), name)) };
-        let scale = wanted(&from_object(served, old)?)?;
-        let errors = scale::validate(&scale);
-        if !errors.is_empty() {
-            return Err(Status::invalid("autoscaling", "Scale", name, &errors));
-        }
+        let mut live = from_object(served, old)?;
+        replicas.to_scale(old, &mut live).map_err(Status::plain)?;
+        let mut scale = wanted(&live)?;
+        check(&mut scale, name)?;
         let mut new = old.clone();
         into_object(served, &scale, &mut new)?;
+        replicas.from_scale(&scale, &mut new).map_err(Status::plain)?;
         Ok(new)
     })
     .await?;
@@ -121,4 +201,13 @@ async fn change(
         _ => return Err(Status::internal("an update answers with an object")),
     };
     Ok(Reply::Document(200, SCALE, from_object(served, &object)?))
+}
+
+fn check(scale: &mut Value, name: &str) -> Result<(), Status> {
+    let api = Api::builtin();
+    if let Some(definition) = api.definition(SCALE) {
+        decode::conform(&api.schema, definition.node, scale).map_err(|error| Status::bad_request(error.to_string()))?;
+    }
+    let errors = scale::validate(scale);
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("autoscaling", KIND, name, &errors)) }
 }

@@ -49,6 +49,7 @@ pub async fn store(
     }
     system_fields(call, &mut object);
     let now = call.timestamp();
+    let shares_labels = served.shares_labels(&object);
     served.default(&mut object, &now);
     let operation = Operation { verb: Verb::Create, part: Subresource::Main, dry_run: options.dry_run };
     let base = codec::meta_str(&object, "generateName").to_owned();
@@ -62,6 +63,9 @@ pub async fn store(
         set_name(served, &mut object, &base);
     }
     served.prepare_create(&mut object, &now).into_iter().for_each(|text| call.warn(text));
+    if shares_labels {
+        served.share_labels(&mut object);
+    }
     for attempt in 1..=limits::NAME_RETRIES {
         match commit(call, served, operation, options, object.clone()).await {
             Err(status) if generated && status.reason == "AlreadyExists" && attempt < limits::NAME_RETRIES => {
@@ -106,6 +110,7 @@ async fn try_commit(
     }
     served.warnings(&object, None).into_iter().for_each(|text| call.warn(text));
     admission::validate(call, served, operation, None, &object, &mut claims).await?;
+    served.read_back(&mut object, &call.timestamp());
     let namespace = codec::meta_str(&object, "namespace").to_owned();
     let key = served.key(Some(namespace.as_str()).filter(|_| served.namespaced), &name);
     if options.dry_run {
@@ -170,6 +175,13 @@ pub fn check_name(object: &Value, name: &str) -> Result<(), Status> {
         return Err(Status::bad_request(text));
     }
     Ok(())
+}
+
+/// 400 for an object without a name where the path has one.
+pub fn no_name(name: &str) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+    ))
 }
 
 /// Fields that only the server sets.

@@ -299,7 +299,12 @@ fn deleted(call: &Call, served: &Arc<Served>, name: &str, mut last: Value) -> Re
     if served.returns_deleted() {
         if served.dies_gracefully() {
             let metadata = codec::metadata_mut(&mut last);
-            metadata.entry("deletionTimestamp").or_insert_with(|| Value::from(call.timestamp()));
+            if !metadata.contains_key("deletionTimestamp") {
+                metadata.insert("deletionTimestamp".to_owned(), Value::from(call.timestamp()));
+                if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+                    metadata.insert("generation".to_owned(), Value::from(generation + 1));
+                }
+            }
             metadata.insert("deletionGracePeriodSeconds".to_owned(), Value::from(0));
         }
         return Reply::Object(200, served.clone(), last);

@@ -24,15 +24,11 @@ pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValid
         Media::Json if !served.is_custom() => {
             // The type is looked for first; what is no JSON at all has none.
             typed(served, bytes).map_err(|error| match decode::json(bytes, &depth()) {
-                Err(syntax) => {
-                    unrecognized(served, &format!("couldn't get version/kind; json parse error: {syntax}"), bytes)
-                }
+                Err(syntax) => unrecognized(served, &no_type(&syntax.to_string()), bytes),
                 Ok(_) => not_decoded(served, &error),
             })?
         }
-        Media::Json => text(media, bytes).map_err(|error| {
-            unrecognized(served, &format!("couldn't get version/kind; json parse error: {error}"), bytes)
-        })?,
+        Media::Json => text(media, bytes).map_err(|error| unrecognized(served, &no_type(&error), bytes))?,
         Media::Yaml => text(media, bytes).map_err(|error| unrecognized(served, &error, bytes))?,
         Media::Protobuf => {
             let value =
@@ -43,6 +39,8 @@ pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValid
     if value.is_null() {
         value = Value::Object(serde_json::Map::new());
     }
+    let unknown = Findings { fields: served.unknown_to_sibling(&value), ..Findings::default() };
+    served.judge(&unknown, validation)?.into_iter().for_each(|text| call.warn(text));
     check_type(served, &mut value, bytes)?;
     conform(call, served, &mut value, findings, validation)?;
     Ok(value)
@@ -151,24 +149,32 @@ pub fn definition(call: &Call, api: &Api, definition: &str, kind: &str, bytes: &
         .definition(definition)
         .map(|definition| definition.node)
         .ok_or_else(|| Status::internal(format!("no definition {definition}")))?;
-    let mut value = match negotiate::content(&call.headers, negotiate::Offer::PLAIN)? {
-        Media::Protobuf => protobuf(&api.schema, node, bytes).map_err(Status::bad_request)?,
-        media => text(media, bytes).map_err(Status::bad_request)?.0,
-    };
-    let given = value.get("kind").and_then(Value::as_str).unwrap_or(kind).to_owned();
     // Upstream wraps the errors of every kind but this one.
     let bare = kind == "DeleteOptions";
-    let wrap = |error: String| {
-        Status::bad_request(if bare { error } else { decode::cannot_be_handled(given.as_str(), "v1", kind, &error) })
+    let unread =
+        |error: String| Status::bad_request(if bare { error } else { decode::unrecognized(kind, &error, bytes) });
+    let mut value = match negotiate::content(&call.headers, negotiate::Offer::PLAIN)? {
+        Media::Protobuf => protobuf(&api.schema, node, bytes).map_err(unread)?,
+        Media::Yaml => text(Media::Yaml, bytes).map_err(unread)?.0,
+        Media::Json => text(Media::Json, bytes).map_err(|error| unread(no_type(&error)))?.0,
     };
-    if given != kind {
-        let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or("v1");
+    let (api_version, given) = decode::type_meta(&value).map_err(unread)?;
+    let wrap = |error: String, given: &str| {
+        Status::bad_request(if bare { error } else { decode::cannot_be_handled(given, "v1", kind, &error) })
+    };
+    if !given.is_empty() && given != kind {
+        let api_version = if api_version.is_empty() { "v1" } else { api_version };
         let group =
             definition.strip_prefix("io.k8s.api.").and_then(|rest| rest.split('.').next()).unwrap_or("meta.k8s.io");
-        return Err(wrap(resource::type_error(group, kind, version, &given)));
+        return Err(wrap(resource::type_error(group, kind, api_version, given), given));
     }
-    decode::conform(&api.schema, node, &mut value).map_err(|error| wrap(error.to_string()))?;
+    decode::conform(&api.schema, node, &mut value).map_err(|error| wrap(error.to_string(), kind))?;
     Ok(value)
+}
+
+/// What upstream says of a body in which it looked for a type.
+fn no_type(error: &str) -> String {
+    format!("couldn't get version/kind; json parse error: {error}")
 }
 
 /// Decodes an enveloped protobuf message, with apiVersion and kind of the envelope.

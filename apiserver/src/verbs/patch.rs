@@ -135,6 +135,20 @@ impl Document {
         }
     }
 
+    /// 422 for a patch after which `old` has not the shape of its type.
+    #[must_use]
+    pub fn refuse(&self, schema: &Schema, node: NodeId, old: &Value, why: String) -> Status {
+        let shown = match self {
+            Self::Strategic(patch, _) => go_map(patch),
+            Self::Json(_) | Self::Merge(..) => {
+                // Made anew for the message: patches that fit need no second copy.
+                let mut patched = old.clone();
+                self.apply(schema, node, &mut patched).map_or_else(|error| error.to_string(), |()| patched.to_string())
+            }
+        };
+        Status::invalid("", "", "", &[FieldError::invalid("patch", shown, why)])
+    }
+
     /// What strict decoding has to say about the patch itself.
     #[must_use]
     pub fn findings(&self) -> Findings {
@@ -156,22 +170,22 @@ fn check_patched(
     validation: FieldValidation,
 ) -> Result<(), Status> {
     let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    let shown = match document {
-        Document::Strategic(patch, _) => go_map(patch),
-        Document::Json(_) | Document::Merge(..) => new.to_string(),
-    };
-    let refuse = |why: String| Status::invalid("", "", "", &[FieldError::invalid("patch", shown.as_str(), why)]);
+    let refuse = |why: String| document.refuse(served.schema(), served.node, old, why);
     let (api_version, kind) = (text(new, "apiVersion"), text(new, "kind"));
     if (&api_version, &kind) != (&text(old, "apiVersion"), &text(old, "kind")) {
         return Err(refuse(served.type_error(&api_version, &kind)));
     }
     let mut findings = document.findings();
-    findings.extend(served.reshape(new).map_err(refuse)?);
+    findings.extend(
+        match document {
+            Document::Strategic(..) => served.restore(new),
+            Document::Json(_) | Document::Merge(..) => served.reshape(new),
+        }
+        .map_err(refuse)?,
+    );
     if codec::meta_str(new, "name").is_empty() {
         let name = codec::meta_str(old, "name");
-        return Err(Status::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )));
+        return Err(create::no_name(name));
     }
     let namespace = codec::meta_str(new, "namespace");
     if !namespace.is_empty() && namespace != codec::meta_str(old, "namespace") && served.namespaced {
@@ -205,11 +219,8 @@ async fn apply_patch(
     options: &WriteOptions,
     body: &[u8],
 ) -> Result<Reply, Status> {
-    if options.field_manager.is_empty() {
-        let error = FieldError::required("fieldManager", "is required for apply patch");
-        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
-    }
-    let config = configuration(call, served, name, options, body)?;
+    let wanted = Wanted { api_version: &served.api_version, kind: &served.kind, one_version: served.is_custom() };
+    let (config, duplicates) = configuration(&wanted, name, options, body)?;
     let request =
         Update { served, name, part, options, may_create: part == Subresource::Main, managed: true, whole: false };
     let now = call.timestamp();
@@ -220,6 +231,9 @@ async fn apply_patch(
                 format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(Status::conflict(&served.group_resource(), name, &why));
         }
+        if old.is_none() && codec::meta_str(&config, "name").is_empty() {
+            return Err(create::no_name(name));
+        }
         let reset = served.reset_fields(part);
         let request = apply::ApplyRequest {
             tracking: write::tracking(served, part, &options.field_manager, &now, &reset),
@@ -227,7 +241,9 @@ async fn apply_patch(
             config: &config,
             force: options.force.unwrap_or(false),
         };
-        let mut new = apply::apply(&request).map_err(|error| error.to_status())?;
+        let mut new = apply::apply_with(&request, &served.as_ref()).map_err(|error| error.to_status())?;
+        // Upstream merges first and complains of what was written twice afterwards.
+        judge_duplicates(call, &duplicates, options.field_validation)?;
         if old != Some(&new) {
             input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
         }
@@ -236,16 +252,33 @@ async fn apply_patch(
     .await
 }
 
-/// Decodes an apply configuration.
-fn configuration(
-    call: &Call,
-    served: &Served,
+/// The type that an apply configuration must have.
+pub struct Wanted<'a> {
+    /// Its version.
+    pub api_version: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Upstream's one handler for custom resources takes another version for another type.
+    pub one_version: bool,
+}
+
+/// Decodes an apply configuration; also returns its duplicate fields.
+///
+/// # Errors
+/// 400 for what does not decode and for another type, 422 without a field manager.
+pub fn configuration(
+    wanted: &Wanted<'_>,
     name: &str,
     options: &WriteOptions,
     body: &[u8],
-) -> Result<Value, Status> {
+) -> Result<(Value, Findings), Status> {
+    if options.field_manager.is_empty() {
+        let error = FieldError::required("fieldManager", "is required for apply patch");
+        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+    }
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
-    let (config, duplicates) = input::text(Media::Yaml, body).map_err(decoding)?;
+    let (config, duplicates) =
+        input::text(Media::Yaml, body).map_err(|error| decoding(format!("error converting YAML to JSON: {error}")))?;
     if !config.is_object() {
         let word = match &config {
             Value::Array(_) => "array",
@@ -259,18 +292,20 @@ fn configuration(
     }
     let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let same_group = api_version.split_once('/').map_or("", |(group, _)| group) == served.group;
-    if kind != served.kind || !same_group {
+    let group = |api_version: &str| api_version.split_once('/').map_or(String::new(), |(group, _)| group.to_owned());
+    let other_version = api_version != wanted.api_version;
+    if kind != wanted.kind || group(&api_version) != group(wanted.api_version) || (wanted.one_version && other_version)
+    {
         let why = match api_version.split_once('/') {
             Some((group, version)) => format!("invalid object type: {group}/{version}, Kind={kind}"),
             None => format!("invalid object type: /{api_version}, Kind={kind}"),
         };
         return Err(Status::bad_request(why));
     }
-    if api_version != served.api_version {
+    if other_version {
         let why = format!(
             "Incorrect version specified in apply patch. Specified patch version: {api_version}, expected: {}",
-            served.api_version
+            wanted.api_version
         );
         return Err(Status::bad_request(why));
     }
@@ -280,13 +315,26 @@ fn configuration(
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     create::check_name(&config, name)?;
-    if !duplicates.yaml.is_empty() {
-        let why = format!("error converting YAML to JSON: yaml: unmarshal errors:\n  {}", duplicates.yaml.join("\n  "));
-        match options.field_validation {
-            FieldValidation::Strict => return Err(Status::bad_request(format!("error strict decoding YAML: {why}"))),
-            FieldValidation::Warn => duplicates.yaml.iter().for_each(|text| call.warn(text)),
-            FieldValidation::Ignore => {}
-        }
+    Ok((config, duplicates))
+}
+
+/// Applies `fieldValidation` to the duplicate fields of an apply configuration.
+///
+/// # Errors
+/// 400 under `Strict`.
+pub fn judge_duplicates(call: &Call, duplicates: &Findings, validation: FieldValidation) -> Result<(), Status> {
+    if duplicates.yaml.is_empty() {
+        return Ok(());
     }
-    Ok(config)
+    match validation {
+        FieldValidation::Strict => Err(Status::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {}",
+            duplicates.yaml.join("\n  ")
+        ))),
+        FieldValidation::Warn => {
+            duplicates.yaml.iter().for_each(|text| call.warn(text));
+            Ok(())
+        }
+        FieldValidation::Ignore => Ok(()),
+    }
 }

@@ -42,9 +42,7 @@ pub async fn replace(
 ) -> Result<Reply, Status> {
     create::check_name(&object, name)?;
     if codec::meta_str(&object, "name").is_empty() {
-        return Err(Status::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )));
+        return Err(create::no_name(name));
     }
     let namespace = call.path()?.namespace.as_deref().filter(|_| served.namespaced);
     match (namespace, codec::meta_str(&object, "namespace")) {

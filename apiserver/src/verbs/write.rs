@@ -229,11 +229,7 @@ pub fn track(
     let manager = call.field_manager(&options.field_manager);
     let now = call.timestamp();
     let reset = served.reset_fields(part);
-    let mut tracking = tracking(served, part, &manager, &now, &reset);
-    if !options.tracked_as.is_empty() {
-        tracking.subresource = options.tracked_as;
-    }
-    apply::track_update(&tracking, old, new);
+    apply::track_update_with(&tracking(served, part, &manager, &now, &reset), old, new, &served);
 }
 
 /// Describes a write to the managed-fields machinery.

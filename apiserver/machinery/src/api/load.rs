@@ -109,6 +109,9 @@ const PACKAGES: [(&str, &str, &str); 7] = [
     ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.", "apiextensions.k8s.io", "v1"),
 ];
 
+/// Raw data is replaced as a whole, although its definition does not say so.
+const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
+
 #[derive(Default)]
 struct Builder {
     schema: Schema,
@@ -125,7 +128,7 @@ impl Builder {
             None => Node { kind: Kind::Object, ..Node::default() },
         };
         built.name = row.name;
-        built.atomic_map = row.map_type == "atomic";
+        built.atomic_map = row.map_type == "atomic" || built.name == RAW_EXTENSION;
         built.declared = !row.map_type.is_empty();
         built.unions = row.unions;
         built.fields = row.fields.into_iter().map(|row| self.field(row)).collect();

@@ -148,7 +148,11 @@ pub(super) fn decode(entries: Option<&Value>) -> Result<Managers, String> {
 
 /// Writes managers into an object's `metadata.managedFields`, sorted by operation, time and name.
 pub(super) fn encode_into(object: &mut Value, managers: Managers) {
-    let mut entries: Vec<Entry> = managers.into_values().collect();
+    encode_all_into(object, managers.into_values().collect());
+}
+
+/// As [`encode_into`], for entries that may look like those of one manager.
+pub(super) fn encode_all_into(object: &mut Value, mut entries: Vec<Entry>) {
     entries.sort_by(|a, b| {
         let key = |entry: &Entry| (entry.operation, entry.seconds());
         key(a)

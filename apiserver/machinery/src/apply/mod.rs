@@ -11,6 +11,7 @@ mod element;
 mod last_applied;
 mod managed;
 mod merge;
+mod scale;
 mod set;
 mod typed;
 mod update;
@@ -26,6 +27,7 @@ use typed::Type;
 use update::{Applied, Conflict, Context, Failure, Write};
 
 pub use element::Element;
+pub use scale::Replicas;
 pub use set::{Path, Set, path_text};
 pub use update::Versions;
 

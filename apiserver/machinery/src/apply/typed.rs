@@ -48,6 +48,7 @@ impl<'a> Type<'a> {
         };
         let Self::Node(_, node) = self else { return deduced };
         match node.kind {
+            Kind::Any if node.atomic_map && deduced == Shape::Map => Shape::AtomicMap,
             Kind::Any => deduced,
             Kind::Object | Kind::Map if node.atomic_map => Shape::AtomicMap,
             Kind::Object | Kind::Map => Shape::Map,

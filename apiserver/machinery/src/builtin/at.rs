@@ -189,9 +189,7 @@ impl At<'_, '_> {
 
     /// `Invalid value` that shows a text as it is: for documents whose field order matters.
     pub(crate) fn invalid_shown(&self, errors: &mut FieldErrors, shown: &str, detail: &str) {
-        let mut error = FieldError::invalid(self.path(), self.value.clone(), format!("{shown}: {detail}"));
-        error.omit_value = true;
-        errors.push(error);
+        errors.push(FieldError::invalid_shown(self.path(), shown, detail));
     }
 
     /// `Duplicate value` that shows a text as it is.

@@ -3,21 +3,10 @@
 use super::at::At;
 use crate::field_error::FieldErrors;
 use crate::metadata::ip::{
-    Strictness, is_valid_cidr, is_valid_cidr_for_legacy_field, is_valid_interface_address, is_valid_ip,
-    is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,
+    Cidr, is_valid_cidr, is_valid_interface_address, is_valid_ip, parse_cidr_sloppy, parse_ip_sloppy, read_cidr,
+    read_ip,
 };
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// A network: an address with the bits beyond the prefix cleared, and the length of the prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Net {
-    /// Address as written.
-    pub(crate) address: IpAddr,
-    /// Masked address.
-    pub(crate) base: IpAddr,
-    /// Length of the prefix.
-    pub(crate) bits: u8,
-}
+use std::net::IpAddr;
 
 /// Reads an address; IPv4 may have leading zeros. An IPv4-mapped IPv6 address reads as IPv4, as in Go.
 pub(crate) fn parse(text: &str) -> Option<IpAddr> {
@@ -25,49 +14,23 @@ pub(crate) fn parse(text: &str) -> Option<IpAddr> {
 }
 
 /// Reads a CIDR as leniently as [`parse`].
-pub(crate) fn parse_net(text: &str) -> Option<Net> {
-    let written = parse_cidr_sloppy(text)?;
-    let address = written.address.to_canonical();
-    let mapped = address.is_ipv4() && written.address.is_ipv6();
-    let bits = if mapped { written.prefix_len.saturating_sub(96) } else { written.prefix_len };
-    Some(Net { address, base: mask(address, bits), bits })
-}
-
-fn mask(address: IpAddr, bits: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let keep = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from(u32::from(v4) & keep))
-        }
-        IpAddr::V6(v6) => {
-            let keep = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from(u128::from(v6) & keep))
-        }
-    }
-}
-
-impl Net {
-    /// Whether an address lies in the network.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.base.is_ipv4() && mask(address, self.bits) == self.base
-    }
+pub(crate) fn parse_net(text: &str) -> Option<Cidr> {
+    parse_cidr_sloppy(text).map(Cidr::unmapped)
 }
 
 /// The rule for addresses in old fields: what was there before passes. Returns whether it is good.
 pub(crate) fn legacy_ip(at: &At, text: &str, known: &[&str], errors: &mut FieldErrors) -> bool {
-    let good = known.contains(&text) || parse(text).is_some();
-    if !good {
-        errors.extend(is_valid_ip_for_legacy_field(&at.path(), text, Strictness::Sloppy, &[]));
-    }
+    let error = if known.contains(&text) { None } else { read_ip(&at.path(), text).err() };
+    let good = error.is_none();
+    errors.extend(error);
     good
 }
 
 /// The rule for CIDRs in old fields. Returns whether it is good.
 pub(crate) fn legacy_cidr(at: &At, text: &str, known: &[&str], errors: &mut FieldErrors) -> bool {
-    let good = known.contains(&text) || parse_net(text).is_some();
-    if !good {
-        errors.extend(is_valid_cidr_for_legacy_field(&at.path(), text, Strictness::Sloppy, &[]));
-    }
+    let error = if known.contains(&text) { None } else { read_cidr(&at.path(), text).err() };
+    let good = error.is_none();
+    errors.extend(error);
     good
 }
 
@@ -110,8 +73,8 @@ mod tests {
         for bad in ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "a", "1.2.3.-4", "fe80::1%eth0", ":"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
-        assert_eq!(parse_net("10.1.2.3/8").map(|net| net.base.to_string()), Some("10.0.0.0".to_owned()));
-        assert_eq!(parse_net("::ffff:1.2.3.4/120").map(|net| net.bits), Some(24));
+        assert_eq!(parse_net("10.1.2.3/8").map(|net| net.network().to_string()), Some("10.0.0.0".to_owned()));
+        assert_eq!(parse_net("::ffff:1.2.3.4/120").map(|net| net.prefix_len), Some(24));
         for bad in ["10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/a", "::/129"] {
             assert_eq!(parse_net(bad), None, "{bad}");
         }

@@ -2,6 +2,7 @@
 
 pub mod defaults;
 pub mod fields;
+pub mod quota;
 pub mod scale;
 pub mod strategy;
 pub mod validation;
@@ -14,5 +15,8 @@ mod ip;
 mod same;
 
 pub use kind::Gvk;
+
+/// Annotation that holds the template generation of a DaemonSet: a field of upstream's internal type that apps/v1 lacks.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 mod kind;

@@ -61,11 +61,14 @@ fn name(definition: &Value) -> FieldErrors {
     let spec = definition.get("spec").unwrap_or(&Value::Null);
     let plural = spec.pointer("/names/plural").and_then(Value::as_str).unwrap_or_default();
     let wanted = format!("{plural}.{}", text(spec, "group"));
-    let name = definition.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    if name.is_empty() || name == wanted {
-        return Vec::new();
-    }
-    vec![FieldError::invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group")]
+    let given = |field: &str| {
+        let name = definition.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).unwrap_or_default();
+        Some(name).filter(|name| !name.is_empty() && *name != wanted).map(|name| {
+            let path = format!("metadata.{field}");
+            FieldError::invalid(path, name, "must be spec.names.plural+\".\"+spec.group")
+        })
+    };
+    given("generateName").into_iter().chain(given("name")).collect()
 }
 
 fn spec(definition: &Value) -> FieldErrors {
@@ -88,6 +91,14 @@ fn spec(definition: &Value) -> FieldErrors {
         self::version(version, &index("spec.versions", position), moved, &mut errors);
     }
     version_set(&versions, moved, &mut errors);
+    if let Some(first) = versions.first() {
+        // Upstream's internal form repeats the first version's name at the top.
+        let name = text(first, "name");
+        let wrong = dns1035_label(name);
+        if !name.is_empty() && !wrong.is_empty() {
+            errors.push(FieldError::invalid("spec.version", name, wrong.join(",")));
+        }
+    }
     let names = spec.get("names").unwrap_or(&Value::Null);
     for field in ["plural", "singular", "kind", "listKind"] {
         if text(names, field).is_empty() {
@@ -191,11 +202,11 @@ fn version_set(versions: &[&Value], moved: Moved, errors: &mut FieldErrors) {
     let shown = || internal_form::versions(versions, moved);
     let names: Vec<&str> = versions.iter().map(|version| text(version, "name")).collect();
     if names.iter().enumerate().any(|(position, name)| names[..position].contains(name)) {
-        errors.push(internal_form::invalid("spec.versions", &shown(), "must contain unique version names"));
+        errors.push(FieldError::invalid_shown("spec.versions", &shown(), "must contain unique version names"));
     }
     if versions.iter().filter(|version| flag(version, "storage")).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        errors.push(internal_form::invalid("spec.versions", &shown(), detail));
+        errors.push(FieldError::invalid_shown("spec.versions", &shown(), detail));
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::props::{Items, Props};
 use super::read::{array, flag, present, text};
-use crate::field_error::FieldError;
+use crate::json;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -33,23 +33,19 @@ impl Moved {
     }
 }
 
-/// `Invalid value: <shown>: detail`, with a text for the value.
-pub(super) fn invalid(path: &str, shown: &str, detail: &str) -> FieldError {
-    let mut error = FieldError::invalid(path, Value::Null, format!("{shown}: {detail}"));
-    error.omit_value = true;
-    error
-}
-
 /// Shows `spec.versions`.
 pub(super) fn versions(versions: &[&Value], moved: Moved) -> String {
+    if versions.is_empty() {
+        return "null".to_owned();
+    }
     let shown: Vec<String> = versions.iter().map(|version| self::version(version, moved)).collect();
     format!("[{}]", shown.join(","))
 }
 
 fn quoted(text: &str) -> String {
-    // Go escapes these three in JSON, so that it can stand in HTML.
-    let json = Value::from(text).to_string();
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let mut out = Vec::new();
+    json::write(&mut out, text);
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
 fn optional(value: &Value, field: &str) -> String {

@@ -10,6 +10,7 @@ use super::outcome::{Code, Failure, Outcome, Place, field_errors, general, sized
 use super::ratchet::{field_node, find_by_keys, unchanged};
 use super::scalars::{enum_matches, has_duplicates, number, string};
 use crate::field_error::FieldErrors;
+use crate::json;
 use crate::schema::{Kind, ListType, Node, NodeId, Schema, Validations};
 use serde_json::{Map, Value};
 
@@ -155,13 +156,13 @@ impl Run<'_> {
             Value::Null => ("null", ""),
             Value::Bool(_) => ("boolean", ""),
             Value::String(_) => ("string", ""),
-            Value::Number(number) if number.is_f64() => ("number", "float64"),
-            Value::Number(_) => ("integer", "int64"),
+            Value::Number(number) if number.is_i64() => ("integer", "int64"),
+            Value::Number(_) => ("number", "float64"),
             Value::Array(_) => ("array", ""),
             Value::Object(_) => ("object", ""),
         };
         let is_numeric = types.contains(&"number") || types.contains(&"integer");
-        let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
+        let whole = value.as_f64().and_then(json::whole).is_some();
         let float_as_integer = found == "number" && whole && types.contains(&"integer");
         let integer_as_number = found == "integer" && types.contains(&"number");
         let matches = types.contains(&found) || float_as_integer || integer_as_number;

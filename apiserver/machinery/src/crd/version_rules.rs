@@ -82,7 +82,7 @@ fn root_keywords(props: Props<'_>, path: &str, errors: &mut FieldErrors) {
     if FORBIDDEN.iter().any(|field| is_set(field)) {
         let detail =
             format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled");
-        errors.push(internal_form::invalid(path, &internal_form::schema(props), &detail));
+        errors.push(FieldError::invalid_shown(path, &internal_form::schema(props), &detail));
     }
 }
 

@@ -15,6 +15,16 @@ use std::fmt;
 pub struct TypeError {
     /// The message, such as `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
     pub message: String,
+    /// The same in the words of the converter that upstream uses where it has a document instead of bytes, such as
+    /// `cannot convert int64 to string`.
+    pub restoring: String,
+}
+
+impl TypeError {
+    /// An error of a type that decodes itself, which says the same everywhere.
+    fn own(message: String) -> Self {
+        Self { restoring: message.clone(), message }
+    }
 }
 
 impl fmt::Display for TypeError {
@@ -105,6 +115,19 @@ pub(super) fn json_word(value: &Value) -> String {
         Value::String(_) => "string".to_owned(),
         Value::Array(_) => "array".to_owned(),
         Value::Object(_) => "object".to_owned(),
+    }
+}
+
+/// Names the Go type that a decoded value has, and its kind.
+fn go_kind(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Null => ("<nil>", "invalid"),
+        Value::Bool(_) => ("bool", "bool"),
+        Value::Number(number) if number.is_f64() => ("float64", "float64"),
+        Value::Number(_) => ("int64", "int64"),
+        Value::String(_) => ("string", "string"),
+        Value::Array(_) => ("[]interface {}", "slice"),
+        Value::Object(_) => ("map[string]interface {}", "map"),
     }
 }
 
@@ -212,8 +235,29 @@ impl<'a> Pass<'a> {
         text
     }
 
+    /// The error of a value that is not of the type of its node.
+    fn mismatched(&self, id: NodeId, value: &Value) -> TypeError {
+        let wanted = go_type(self.schema, id);
+        let what = match value {
+            Value::Number(number) if matches!(wanted.as_str(), "int32" | "int64") => format!("number {number}"),
+            other => json_word(other),
+        };
+        let (found, shape) = go_kind(value);
+        let restoring = match self.schema.node(id).kind {
+            Kind::Object => format!("cannot restore struct from: {shape}"),
+            Kind::Map => format!("cannot restore map from {shape}"),
+            Kind::List | Kind::Bytes => format!("cannot restore slice from {shape}"),
+            // Go could convert these, and the converter will not.
+            _ if matches!((found, wanted.as_str()), ("int64", "string") | ("float64", "int32" | "int64")) => {
+                format!("cannot convert {found} to {wanted}")
+            }
+            _ => format!("unrecognized type: {wanted}"),
+        };
+        TypeError { restoring, ..self.not_unmarshalled(&what, &wanted) }
+    }
+
     /// `json: cannot unmarshal … into Go …`.
-    fn mismatched(&self, what: &str, go_type: &str) -> TypeError {
+    fn not_unmarshalled(&self, what: &str, go_type: &str) -> TypeError {
         // Go keeps only struct fields in this path.
         let names: Vec<&str> = self
             .path
@@ -228,7 +272,7 @@ impl<'a> Pass<'a> {
         } else {
             format!("struct field {}.{}", self.struct_name, names.join("."))
         };
-        TypeError { message: format!("json: cannot unmarshal {what} into Go {place} of type {go_type}") }
+        TypeError::own(format!("json: cannot unmarshal {what} into Go {place} of type {go_type}"))
     }
 
     /// Keeps the first error about a type.
@@ -247,12 +291,12 @@ impl<'a> Pass<'a> {
             (Kind::String | Kind::IntOrString, Value::String(_)) => {}
             (Kind::Int32, Value::Number(number)) => {
                 if number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
-                    self.keep(self.mismatched(&format!("number {number}"), "int32"));
+                    self.keep(self.mismatched(id, value));
                 }
             }
             (Kind::Int64, Value::Number(number)) => {
                 if !number.is_i64() {
-                    self.keep(self.mismatched(&format!("number {number}"), "int64"));
+                    self.keep(self.mismatched(id, value));
                 }
             }
             _ => return self.custom(id, value),
@@ -263,13 +307,13 @@ impl<'a> Pass<'a> {
     /// Values whose Go types decode themselves, and values of wrong types.
     fn custom(&mut self, id: NodeId, value: &mut Value) -> Result<(), TypeError> {
         let kind = self.schema.node(id).kind;
-        let fatal = |message: String| TypeError { message };
+        let fatal = TypeError::own;
         let go_value = |value: &Value, wanted: &str| {
             let word = match value {
                 Value::Number(number) if wanted == "int32" => format!("number {number}"),
                 other => json_word(other),
             };
-            self.mismatched(&word, wanted)
+            self.not_unmarshalled(&word, wanted)
         };
         let text = match (kind, &*value) {
             (Kind::Quantity, _) => quantity::canonical(value).map_err(|error| fatal(error.to_string()))?,
@@ -297,7 +341,7 @@ impl<'a> Pass<'a> {
             (Kind::IntOrString, _) => return Err(go_value(value, "int32")),
             (Kind::Time | Kind::MicroTime | Kind::Duration, _) => return Err(go_value(value, "string")),
             _ => {
-                self.keep(self.mismatched(&json_word(value), &go_type(self.schema, id)));
+                self.keep(self.mismatched(id, value));
                 return Ok(());
             }
         };

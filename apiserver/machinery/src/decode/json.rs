@@ -298,7 +298,7 @@ impl Parser<'_> {
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), DecodeError> {
-        if depth > self.limits.depth { Err(DecodeError::TooDeep) } else { Ok(()) }
+        if depth > self.limits.depth { Err(self.unexpected("exceeded max depth")) } else { Ok(()) }
     }
 
     fn array(&mut self, shape: Shape, depth: usize) -> Result<Value, DecodeError> {

@@ -188,25 +188,5 @@ pub fn type_meta(document: &Value) -> Result<(&str, &str), String> {
     Ok((text("apiVersion")?, text("kind")?))
 }
 
-/// Replaces floating-point numbers without a fraction by integers, as writing and reading them in Go does.
-pub fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            // 2^53: beyond it, digits would be made up.
-            if let Some(float) =
-                number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0)
-                && number.is_f64()
-            {
-                #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-                let whole = float as i64;
-                *value = Value::from(whole);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(map) => map.values_mut().for_each(whole_numbers),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -50,7 +50,7 @@ fn is_float(text: &str) -> bool {
 fn float(text: &str) -> Option<Value> {
     let float: f64 = text.parse().ok()?;
     let mut value = Value::Number(Number::from_f64(float)?);
-    super::whole_numbers(&mut value);
+    crate::json::whole_numbers(&mut value);
     Some(value)
 }
 

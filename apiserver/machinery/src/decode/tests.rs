@@ -63,7 +63,8 @@ fn duplicate_fields_are_reported_with_their_path() {
 fn limits_hold() {
     let limits = Limits { depth: 3, nodes: 5 };
     assert_eq!(json(b"[[[1]]]", &limits).unwrap().0, json!([[[1]]]));
-    assert_eq!(json(b"[[[[1]]]]", &limits), Err(DecodeError::TooDeep));
+    let error = json(b"[[[[1]]]]", &limits).unwrap_err().to_string();
+    assert_eq!(error, "invalid character '[' exceeded max depth");
     assert_eq!(json(b"[1,2,3,4,5]", &limits), Err(DecodeError::TooManyNodes));
     assert_eq!(yaml(b"[[[[1]]]]", &limits), Err(DecodeError::TooDeep));
     let bomb = b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c]\n";
@@ -261,6 +262,23 @@ fn wrong_types_are_told_in_the_words_of_go() {
     ] {
         let error = conform(&schema, root, &mut document.clone()).unwrap_err();
         assert_eq!(error.message, wanted, "{document}");
+    }
+}
+
+#[test]
+fn wrong_types_are_told_in_the_words_of_the_converter() {
+    let (schema, root) = sample();
+    for (document, wanted) in [
+        (json!([]), "cannot restore struct from: slice"),
+        (json!({"int": "x"}), "unrecognized type: int32"),
+        (json!({"int": 1.5}), "cannot convert float64 to int32"),
+        (json!({"labels": []}), "cannot restore map from slice"),
+        (json!({"labels": {"a": 1}}), "cannot convert int64 to string"),
+        (json!({"items": {}}), "cannot restore slice from map"),
+        (json!({"duration": "1"}), r#"time: missing unit in duration "1""#),
+    ] {
+        let error = conform(&schema, root, &mut document.clone()).unwrap_err();
+        assert_eq!(error.restoring, wanted, "{document}");
     }
 }
 

@@ -94,6 +94,14 @@ impl Cidr {
         }
     }
 
+    /// Reads an IPv4-mapped IPv6 range as IPv4, as Go does.
+    #[must_use]
+    pub fn unmapped(self) -> Self {
+        let mapped = is_mapped(self.address);
+        let prefix_len = if mapped { self.prefix_len.saturating_sub(96) } else { self.prefix_len };
+        Self { address: self.address.to_canonical(), prefix_len }
+    }
+
     /// Writes the network as Go's `net.IPNet` does.
     #[must_use]
     pub fn network_string(&self) -> String {
@@ -120,72 +128,58 @@ pub fn parse_cidr_sloppy(text: &str) -> Option<Cidr> {
     Some(Cidr { address, prefix_len })
 }
 
-/// Whether forms that strict parsers refuse are errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strictness {
-    /// Leading zeros, IPv4-mapped addresses and stray bits pass.
-    Sloppy,
-    /// They do not.
-    Strict,
+/// Reads an address as fields do that predate strict validation.
+///
+/// # Errors
+/// When the text is no address.
+pub fn read_ip(field: &str, value: &str) -> Result<IpAddr, FieldError> {
+    let text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    parse_ip_sloppy(value).ok_or_else(|| FieldError::invalid(field, value, text))
 }
 
-fn check_ip(field: &str, value: &str, strictness: Strictness) -> Result<IpAddr, FieldErrors> {
-    let Some(address) = parse_ip_sloppy(value) else {
-        let text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        return Err(vec![FieldError::invalid(field, value, text)]);
-    };
-    let mut errors = Vec::new();
-    if strictness == Strictness::Strict {
-        match value.parse::<IpAddr>() {
-            Err(_) => errors.push(FieldError::invalid(field, value, "must not have leading 0s")),
-            Ok(strict) if is_mapped(strict) => {
-                errors.push(FieldError::invalid(field, value, "must not be an IPv4-mapped IPv6 address"));
-            }
-            Ok(_) => {}
-        }
-    }
-    if errors.is_empty() { Ok(address) } else { Err(errors) }
+/// Reads a range as fields do that predate strict validation.
+///
+/// # Errors
+/// When the text is no range.
+pub fn read_cidr(field: &str, value: &str) -> Result<Cidr, FieldError> {
+    let text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+    parse_cidr_sloppy(value).ok_or_else(|| FieldError::invalid(field, value, text))
 }
 
-/// Checks an address in a field that predates strict validation; values of the old object in `accepted` pass.
-#[must_use]
-pub fn is_valid_ip_for_legacy_field(
-    field: &str,
-    value: &str,
-    strictness: Strictness,
-    accepted: &[String],
-) -> FieldErrors {
-    if accepted.iter().any(|old| old == value) {
+/// Complains of a value that is not in canonical form.
+fn canonical(field: &str, value: &str, form: &str) -> FieldErrors {
+    if form == value {
         return Vec::new();
     }
-    check_ip(field, value, strictness).err().unwrap_or_default()
+    vec![FieldError::invalid(field, value, format!("must be in canonical form ({})", go_quote(form)))]
 }
 
 /// Checks an address in canonical form.
 #[must_use]
 pub fn is_valid_ip(field: &str, value: &str) -> FieldErrors {
-    match check_ip(field, value, Strictness::Strict) {
-        Err(errors) => errors,
-        Ok(address) if go_string(address) == value => Vec::new(),
-        Ok(address) => {
-            let text = format!("must be in canonical form ({})", go_quote(&go_string(address)));
-            vec![FieldError::invalid(field, value, text)]
-        }
-    }
+    let address = match read_ip(field, value) {
+        Ok(address) => address,
+        Err(error) => return vec![error],
+    };
+    let text = match value.parse::<IpAddr>() {
+        Err(_) => "must not have leading 0s",
+        Ok(strict) if is_mapped(strict) => "must not be an IPv4-mapped IPv6 address",
+        Ok(_) => return canonical(field, value, &go_string(address)),
+    };
+    vec![FieldError::invalid(field, value, text)]
 }
 
 fn leading_zero(text: &str) -> bool {
     text.len() > 1 && text.starts_with('0')
 }
 
-fn check_cidr(field: &str, value: &str, strictness: Strictness) -> Result<Cidr, FieldErrors> {
-    let Some(cidr) = parse_cidr_sloppy(value) else {
-        let text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-        return Err(vec![FieldError::invalid(field, value, text)]);
+/// Checks a range in canonical form.
+#[must_use]
+pub fn is_valid_cidr(field: &str, value: &str) -> FieldErrors {
+    let cidr = match read_cidr(field, value) {
+        Ok(cidr) => cidr,
+        Err(error) => return vec![error],
     };
-    if strictness == Strictness::Sloppy {
-        return Ok(cidr);
-    }
     let (address, len) = value.split_once('/').expect("it was parsed");
     let text = if address.parse::<IpAddr>().is_err() || leading_zero(len) {
         "must not have leading 0s in IP or prefix length"
@@ -194,36 +188,9 @@ fn check_cidr(field: &str, value: &str, strictness: Strictness) -> Result<Cidr, 
     } else if cidr.address != cidr.network() {
         "must not have bits set beyond the prefix length"
     } else {
-        return Ok(cidr);
+        return canonical(field, value, &cidr.network_string());
     };
-    Err(vec![FieldError::invalid(field, value, text)])
-}
-
-/// Checks a range in a field that predates strict validation; values of the old object in `accepted` pass.
-#[must_use]
-pub fn is_valid_cidr_for_legacy_field(
-    field: &str,
-    value: &str,
-    strictness: Strictness,
-    accepted: &[String],
-) -> FieldErrors {
-    if accepted.iter().any(|old| old == value) {
-        return Vec::new();
-    }
-    check_cidr(field, value, strictness).err().unwrap_or_default()
-}
-
-/// Checks a range in canonical form.
-#[must_use]
-pub fn is_valid_cidr(field: &str, value: &str) -> FieldErrors {
-    match check_cidr(field, value, Strictness::Strict) {
-        Err(errors) => errors,
-        Ok(cidr) if cidr.network_string() == value => Vec::new(),
-        Ok(cidr) => {
-            let text = format!("must be in canonical form ({})", go_quote(&cidr.network_string()));
-            vec![FieldError::invalid(field, value, text)]
-        }
-    }
+    vec![FieldError::invalid(field, value, text)]
 }
 
 /// Checks an interface address: canonical form, with bits beyond the prefix allowed.
@@ -238,12 +205,7 @@ pub fn is_valid_interface_address(field: &str, value: &str) -> FieldErrors {
     } else {
         cidr.prefix_len
     };
-    let canonical = format!("{}/{len}", go_string(cidr.address));
-    if canonical == value {
-        return Vec::new();
-    }
-    let text = format!("must be in canonical form ({})", go_quote(&canonical));
-    vec![FieldError::invalid(field, value, text)]
+    canonical(field, value, &format!("{}/{len}", go_string(cidr.address)))
 }
 
 /// Returns the warnings for an address in a legacy field, already known to be valid there.
@@ -323,7 +285,7 @@ mod tests {
         ] {
             check(is_valid_ip("f", value), value, detail);
         }
-        assert!(is_valid_ip_for_legacy_field("f", "010.0.0.1", Strictness::Sloppy, &[]).is_empty());
+        assert_eq!(read_ip("f", "010.0.0.1"), Ok(IpAddr::from([10, 0, 0, 1])));
     }
 
     #[test]

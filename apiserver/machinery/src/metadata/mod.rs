@@ -4,3 +4,4 @@ pub mod generate;
 pub mod ip;
 pub mod names;
 pub mod object_meta;
+pub mod shown;

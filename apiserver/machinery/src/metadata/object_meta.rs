@@ -3,6 +3,7 @@
 //! Documents are conformed already: every field that is present has its declared JSON type.
 
 use super::names::{IS_NEGATIVE, NameRule, NameUse, is_qualified_name, is_valid_label_value, name_is_dns_label};
+use super::shown;
 use crate::field_error::{FieldError, FieldErrors, go_quote};
 use serde_json::Value;
 
@@ -174,7 +175,7 @@ pub fn validate_owner_references(references: &[Value], path: &str) -> FieldError
                     let why = format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {shown}"
                     );
-                    errors.push(FieldError::invalid(path, Value::from(references.to_vec()), why));
+                    errors.push(FieldError::invalid_shown(path, &shown::owner_references(references), &why));
                 }
                 None => controller = Some(shown),
             }

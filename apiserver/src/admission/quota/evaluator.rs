@@ -5,6 +5,7 @@ use crate::admission::storage_class::class_of;
 use crate::admission::write::{items, text};
 use crate::codec;
 use jiff::Timestamp;
+use kplex_machinery::builtin::quota::{COMPUTE, is_huge_page};
 use kplex_machinery::builtin::strategy::pod_qos;
 use kplex_machinery::quantity::{Format, Quantity};
 use serde_json::Value;
@@ -139,22 +140,9 @@ fn number(count: i64) -> Quantity {
 }
 
 fn is_pod_resource(name: &str) -> bool {
-    const FIXED: [&str; 11] = [
-        "count/pods",
-        "cpu",
-        "memory",
-        "ephemeral-storage",
-        "requests.cpu",
-        "requests.memory",
-        "requests.ephemeral-storage",
-        "limits.cpu",
-        "limits.memory",
-        "limits.ephemeral-storage",
-        "pods",
-    ];
     let extended =
         name.strip_prefix("requests.").is_some_and(|rest| is_extended(name) || rest.starts_with(DEVICE_CLASS_PREFIX));
-    FIXED.contains(&name) || name.starts_with("hugepages-") || name.starts_with("requests.hugepages-") || extended
+    COMPUTE.contains(&name) || matches!(name, "pods" | "count/pods") || is_huge_page(name) || extended
 }
 
 /// Whether a resource is none of Kubernetes' own.

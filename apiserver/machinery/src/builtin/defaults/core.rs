@@ -72,7 +72,9 @@ pub(super) fn endpoints(endpoints: &mut Doc) {
 pub(super) fn namespace(namespace: &mut Doc) {
     if let Some(metadata) = object_mut(namespace, "metadata") {
         let name = text(metadata, "name").to_owned();
-        if let Some(labels) = Some(name.as_str()).filter(|name| !name.is_empty()).and(struct_mut(metadata, "labels")) {
+        if !name.is_empty()
+            && let Some(labels) = struct_mut(metadata, "labels")
+        {
             set(labels, "kubernetes.io/metadata.name", name);
         }
     }

@@ -141,7 +141,7 @@ fn workloads_get_strategies_and_filled_templates() {
         "v1",
         "DaemonSet",
         given(),
-        json!({ "spec": {
+        json!({ "metadata": { "annotations": { "deprecated.daemonset.template.generation": "0" } }, "spec": {
         "revisionHistoryLimit": 10, "template": template(),
         "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } } } }),
     );

@@ -2,6 +2,7 @@
 
 use super::doc::{Doc, drop_annotations, each, fill, fill_blank, object, set, struct_mut, text, unset, with};
 use super::{core, pod, volume};
+use crate::builtin::TEMPLATE_GENERATION;
 use serde_json::{Value, json};
 
 /// Older API versions had a rollback field; `apps/v1` carries it here, and an empty value means none.
@@ -19,8 +20,12 @@ pub(super) fn deployment(deployment: &mut Doc) {
     template(spec);
 }
 
-pub(super) fn daemon_set(set: &mut Doc) {
-    let Some(spec) = struct_mut(set, "spec") else { return };
+pub(super) fn daemon_set(daemon_set: &mut Doc) {
+    if let Some(annotations) = struct_mut(daemon_set, "metadata").and_then(|meta| struct_mut(meta, "annotations")) {
+        let number = text(annotations, TEMPLATE_GENERATION).parse().unwrap_or(0_i64);
+        set(annotations, TEMPLATE_GENERATION, number.to_string());
+    }
+    let Some(spec) = struct_mut(daemon_set, "spec") else { return };
     if let Some(strategy) = struct_mut(spec, "updateStrategy") {
         rolling(strategy, &[("maxUnavailable", json!(1)), ("maxSurge", json!(0))]);
     }

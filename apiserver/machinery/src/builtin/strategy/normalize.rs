@@ -7,9 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// Annotation that holds the template generation of a DaemonSet in apps/v1.
-pub(super) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
-
 const INIT_CONTAINER_ANNOTATIONS: &[&str] = &[
     "pod.beta.kubernetes.io/init-containers",
     "pod.alpha.kubernetes.io/init-containers",

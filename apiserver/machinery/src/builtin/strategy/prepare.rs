@@ -2,8 +2,8 @@
 //! PrepareForUpdate.
 
 use super::{Generation, StatusKeeps, Strategy, drops, normalize, pod, service, strategy_of_kind};
-use crate::builtin::Gvk;
 use crate::builtin::same::same;
+use crate::builtin::{Gvk, TEMPLATE_GENERATION};
 use serde_json::{Map, Value, json};
 
 /// Which part of an object a request writes.
@@ -90,6 +90,7 @@ pub fn prepare_for_create(gvk: Gvk<'_>, object: &mut Value, now: &str) -> Vec<St
         ("", "Service") | ("networking.k8s.io", "Ingress") => set(object, "status", json!({"loadBalancer": {}})),
         ("", "LimitRange") => name_by_uid(object),
         ("", "ServiceAccount") => clean_secret_references(object),
+        ("apiregistration.k8s.io", "APIService") => mark_local(object, now),
         ("apps", "DaemonSet") => set_template_generation(object),
         ("batch", "Job") => generate_selector(object),
         _ => {}
@@ -146,6 +147,7 @@ fn prepare_main(gvk: Gvk<'_>, entry: &Strategy, object: &mut Value, old: &Value)
             copy(object, "type", old);
         }
         ("", "ServiceAccount") => clean_secret_references(object),
+        ("apps", "DaemonSet") => keep_template_generation(object, old),
         ("certificates.k8s.io", "CertificateSigningRequest") => copy(object, "spec", old),
         _ => {}
     }
@@ -205,6 +207,7 @@ fn prepare_status(gvk: Gvk<'_>, entry: &Strategy, object: &mut Value, old: &Valu
         ("", "Pod") => pod::prepare_status(object, old),
         ("", "Node") => drops::drop_node_config_status(object, old),
         ("", "PersistentVolume") => touch_phase(object, old, now),
+        ("apps", "DaemonSet") => keep_template_generation(object, old),
         ("certificates.k8s.io", "CertificateSigningRequest") => {
             keep_conditions(object, old, "Approved");
             keep_conditions(object, old, "Denied");
@@ -247,14 +250,38 @@ fn clean_secret_references(object: &mut Value) {
     }
 }
 
+/// What this server serves itself is available.
+fn mark_local(object: &mut Value, now: &str) {
+    if object.pointer("/spec/service").is_none_or(Value::is_null) {
+        let condition = json!({"type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
+            "message": "Local APIServices are always available"});
+        set(object, "status", json!({"conditions": [condition]}));
+    }
+}
+
 fn set_template_generation(object: &mut Value) {
     // apps/v1 has no such field; it lives in an annotation there.
-    let Some(metadata) = section(object, "metadata") else { return };
-    let Some(annotations) = section(metadata, "annotations") else { return };
-    let written = field(annotations, normalize::TEMPLATE_GENERATION).as_str().and_then(|text| text.parse().ok());
-    if written.unwrap_or(0_i64) < 1 {
-        set(annotations, normalize::TEMPLATE_GENERATION, Value::from("1"));
+    let written = template_generation(object);
+    if written < 1
+        && let Some(annotations) = section(object, "metadata").and_then(|metadata| section(metadata, "annotations"))
+    {
+        set(annotations, TEMPLATE_GENERATION, Value::from("1"));
     }
+}
+
+/// The template's generation is the server's to raise.
+fn keep_template_generation(object: &mut Value, old: &Value) {
+    let template = |object: &Value| object.pointer("/spec/template").cloned().unwrap_or_default();
+    let changed = !same(&template(object), &template(old));
+    let generation = template_generation(old) + i64::from(changed);
+    if let Some(annotations) = section(object, "metadata").and_then(|metadata| section(metadata, "annotations")) {
+        set(annotations, TEMPLATE_GENERATION, Value::from(generation.to_string()));
+    }
+}
+
+fn template_generation(object: &Value) -> i64 {
+    let annotations = field(field(object, "metadata"), "annotations");
+    field(annotations, TEMPLATE_GENERATION).as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn generate_selector(object: &mut Value) {

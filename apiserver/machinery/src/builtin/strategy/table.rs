@@ -492,8 +492,10 @@ pub(super) static ALL: &[Strategy] = &[
         group: "apiregistration.k8s.io",
         resource: "apiservices",
         kind: "APIService",
+        name_rule: NameRule::PathSegment,
         allow_unconditional_update: false,
         status_keeps: StatusKeeps::Metadata,
+        reset_fields_status: &[&["metadata"], &["spec"]],
         ..WITH_STATUS
     },
     Strategy {

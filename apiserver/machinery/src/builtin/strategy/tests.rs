@@ -56,3 +56,31 @@ fn names_follow_the_rule_of_their_kind() {
     let good = |kind: &str, name: &str| name_rule(Gvk::new("", "v1", kind)).function()(name, NameUse::Name).is_empty();
     assert!(good("ConfigMap", "1.a") && !good("Service", "1a") && !good("Namespace", "a.b"));
 }
+
+#[test]
+fn only_the_server_raises_the_generation_of_a_template() {
+    let gvk = Gvk::new("apps", "v1", "DaemonSet");
+    let generation = |object: &serde_json::Value| object["metadata"]["annotations"].clone();
+    let annotation = |number: &str| json!({"deprecated.daemonset.template.generation": number});
+    let mut old = json!({"metadata": {}, "spec": {"template": {"spec": {"hostname": "a"}}}});
+    prepare_for_create(gvk, &mut old, "2026-01-01T00:00:00Z");
+    assert_eq!(generation(&old), annotation("1"));
+    let mut new = old.clone();
+    new["metadata"]["annotations"] = annotation("7");
+    prepare_for_update(gvk, &mut new, &old, Subresource::Main, "2026-01-01T00:00:00Z");
+    assert_eq!(generation(&new), annotation("1"));
+    new["spec"]["template"]["spec"]["hostname"] = json!("b");
+    prepare_for_update(gvk, &mut new, &old, Subresource::Main, "2026-01-01T00:00:00Z");
+    assert_eq!(generation(&new), annotation("2"));
+}
+
+#[test]
+fn a_local_api_service_is_available_from_the_start() {
+    let gvk = Gvk::new("apiregistration.k8s.io", "v1", "APIService");
+    let mut local = json!({"metadata": {}, "spec": {}});
+    prepare_for_create(gvk, &mut local, "2026-01-01T00:00:00Z");
+    assert_eq!(local["status"]["conditions"][0]["reason"], "Local");
+    let mut remote = json!({"metadata": {}, "spec": {"service": {"name": "s"}}});
+    prepare_for_create(gvk, &mut remote, "2026-01-01T00:00:00Z");
+    assert_eq!(remote["status"], json!({}));
+}

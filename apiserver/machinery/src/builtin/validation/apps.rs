@@ -7,6 +7,7 @@ use super::meta::{
 };
 use super::pod::{self, PodRules};
 use super::shape::{Part, Shape, shown};
+use crate::builtin::TEMPLATE_GENERATION;
 use crate::builtin::at::At;
 use crate::builtin::formats::dns_label;
 use crate::builtin::same::same;
@@ -14,7 +15,6 @@ use crate::field_error::FieldErrors;
 use serde_json::{Map, Value, json};
 
 const MISMATCH: &str = "`selector` does not match template `labels`";
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 fn rules_after(old: Option<&At>) -> PodRules {
     let spec = old.map(|old| old.get("spec"));

@@ -1,8 +1,8 @@
 //! Validation of built-in kinds, with upstream's paths, reasons and messages.
 //!
-//! Object metadata is checked by the metadata module, with the name rule of the strategy; what is here begins where
-//! that ends. Objects arrive defaulted and prepared. Nothing here looks at other objects.
+//! Rules of object metadata are the metadata module's; what is here begins where that ends. Objects arrive defaulted and prepared. Nothing here looks at other objects.
 
+mod aggregation;
 mod apps;
 mod autoscaling;
 mod batch;
@@ -17,6 +17,7 @@ mod indexes;
 mod ingress;
 mod job_status;
 mod meta;
+mod metadata;
 mod networking;
 mod pod;
 mod policies;
@@ -39,24 +40,27 @@ use super::strategy::Subresource;
 use crate::field_error::FieldErrors;
 use serde_json::Value;
 
-/// Kinds whose finalizers upstream checks with the stricter rule of the core group: all but these.
-const PLAIN_FINALIZERS: &[&str] = &["Lease", "LeaseCandidate", "PodDisruptionBudget", "Role", "ClusterRole"];
-
-fn finalizers(gvk: Gvk<'_>, root: &At, errors: &mut FieldErrors) {
-    let plain = PLAIN_FINALIZERS.contains(&gvk.kind) || gvk.kind == "Event" && gvk.group.is_empty();
-    if !plain {
-        let metadata = root.get("metadata");
-        metadata.get("finalizers").items().for_each(|item| meta::kube_finalizer(&item, errors));
-    }
-}
-
 /// Validates an object that is created.
 #[must_use]
 pub fn validate_create(gvk: Gvk<'_>, object: &Value) -> FieldErrors {
     let mut errors = FieldErrors::new();
     let root = At::root(object);
-    finalizers(gvk, &root, &mut errors);
+    metadata::finalizers(gvk, &root, &mut errors);
     whole(gvk, &root, None, &mut errors);
+    errors
+}
+
+/// Whether the metadata of a new object is validated together with the object, and not after it.
+#[must_use]
+pub fn validates_new_metadata(gvk: Gvk<'_>) -> bool {
+    metadata::looks_at_new(gvk)
+}
+
+/// Validates the metadata of an object that replaces another, beyond what all kinds have in common.
+#[must_use]
+pub fn validate_metadata_update(gvk: Gvk<'_>, new: &Value, old: &Value, subresource: Subresource) -> FieldErrors {
+    let mut errors = FieldErrors::new();
+    metadata::update(gvk, subresource, &At::root(new), &At::root(old), &mut errors);
     errors
 }
 
@@ -65,7 +69,6 @@ pub fn validate_create(gvk: Gvk<'_>, object: &Value) -> FieldErrors {
 pub fn validate_update(gvk: Gvk<'_>, new: &Value, old: &Value) -> FieldErrors {
     let mut errors = FieldErrors::new();
     let (root, before) = (At::root(new), At::root(old));
-    finalizers(gvk, &root, &mut errors);
     whole(gvk, &root, Some(&before), &mut errors);
     errors
 }
@@ -75,7 +78,6 @@ pub fn validate_update(gvk: Gvk<'_>, new: &Value, old: &Value) -> FieldErrors {
 pub fn validate_status_update(gvk: Gvk<'_>, new: &Value, old: &Value) -> FieldErrors {
     let mut errors = FieldErrors::new();
     let (root, before) = (At::root(new), At::root(old));
-    finalizers(gvk, &root, &mut errors);
     status(gvk, &root, &before, &mut errors);
     errors
 }
@@ -92,7 +94,6 @@ pub fn validate_subresource_update(gvk: Gvk<'_>, new: &Value, old: &Value, subre
         Subresource::Resize => pod::resize(&root, &before, &mut errors),
         Subresource::Finalize => namespace::finalize(&root, &mut errors),
         Subresource::Approval => {
-            finalizers(gvk, &root, &mut errors);
             certificates::request(&root, Some((&before, certificates::Part::Approval)), &mut errors);
         }
     }
@@ -136,6 +137,7 @@ fn whole(gvk: Gvk<'_>, root: &At, old: Option<&At>, errors: &mut FieldErrors) {
             _ => {}
         },
         "admissionregistration.k8s.io" => whole_admission(gvk, root, old, errors),
+        "apiregistration.k8s.io" if gvk.kind == "APIService" => aggregation::service(root, errors),
         "authentication.k8s.io" if gvk.kind == "TokenRequest" => reviews::token_request(root, errors),
         "authorization.k8s.io" => match gvk.kind {
             "SubjectAccessReview" => reviews::access_review(root, false, false, errors),
@@ -286,6 +288,7 @@ fn status(gvk: Gvk<'_>, new: &At, old: &At, errors: &mut FieldErrors) {
         ("apps", "DaemonSet") => apps::daemon_set_status(new, old, errors),
         ("batch", "Job") => job_status::status_update(new, old, errors),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => policies::status_update(new, errors),
+        ("apiregistration.k8s.io", "APIService") => aggregation::status_update(new, errors),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaling::status_update(new, errors),
         ("certificates.k8s.io", "CertificateSigningRequest") => {
             certificates::request(new, Some((old, certificates::Part::Status)), errors);

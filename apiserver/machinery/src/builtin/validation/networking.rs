@@ -101,7 +101,7 @@ fn ip_block(at: &At, known: &[&str], errors: &mut FieldErrors) {
     for except in at.get("except").items() {
         legacy_cidr(&except, except.str(), known, errors);
         let Some(inner) = parse_net(except.str()) else { continue };
-        if !net.contains(inner.base) || net.bits >= inner.bits {
+        if !net.contains(inner.network()) || net.prefix_len >= inner.prefix_len {
             except.invalid(errors, except.str(), "must be a strict subset of `cidr`");
         }
     }
@@ -140,7 +140,7 @@ pub(super) fn service_cidr(root: &At, errors: &mut FieldErrors) {
     }
     cidrs.items().for_each(|item| strict_cidr(&item, item.str(), errors));
     let families: Vec<Option<bool>> =
-        cidrs.strings().map(|text| parse_net(text).map(|net| net.base.is_ipv4())).collect();
+        cidrs.strings().map(|text| parse_net(text).map(|net| net.address.is_ipv4())).collect();
     if let [Some(first), Some(second)] = families[..]
         && first == second
     {

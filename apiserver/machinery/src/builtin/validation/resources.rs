@@ -3,50 +3,12 @@
 use crate::builtin::amount::{self, Amount};
 use crate::builtin::at::At;
 use crate::builtin::formats::qualified_name;
+use crate::builtin::quota;
 use crate::field_error::FieldErrors;
 use std::cmp::Ordering;
 
-const STANDARD: &[&str] = &[
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "storage",
-    "requests.storage",
-    "services.nodeports",
-    "services.loadbalancers",
-];
-
-const INTEGERS: &[&str] = &[
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
-
 pub(super) fn is_huge_page(name: &str) -> bool {
     name.starts_with("hugepages-")
-}
-
-fn is_quota_huge_page(name: &str) -> bool {
-    is_huge_page(name) || name.starts_with("requests.hugepages-")
 }
 
 /// Whether a resource belongs to Kubernetes itself.
@@ -63,11 +25,12 @@ pub(super) fn is_overcommit_allowed(name: &str) -> bool {
 }
 
 fn is_standard(name: &str) -> bool {
-    STANDARD.contains(&name) || is_quota_huge_page(name)
+    [&quota::COMPUTE[..], &quota::COUNTS, &quota::STORAGE].iter().any(|names| names.contains(&name))
+        || quota::is_huge_page(name)
 }
 
 pub(super) fn is_standard_quota(name: &str) -> bool {
-    (STANDARD.contains(&name) && name != "storage") || is_quota_huge_page(name)
+    is_standard(name) && name != "storage"
 }
 
 /// The name of any resource; `at` is where it stands. Returns whether it is good.
@@ -113,7 +76,7 @@ pub(super) fn quantity(at: &At, name: &str, errors: &mut FieldErrors) {
     if amount.is_negative() {
         at.invalid(errors, at.str(), "must be greater than or equal to 0");
     }
-    if (INTEGERS.contains(&name) || is_extended(name)) && !amount.is_whole() {
+    if (quota::COUNTS.contains(&name) || is_extended(name)) && !amount.is_whole() {
         at.invalid(errors, at.str(), "must be an integer");
     }
 }

@@ -94,3 +94,23 @@ fn bindings_of_roles_keep_their_role() {
     let message = format!("roleRef: Invalid value: {shown}: cannot change roleRef");
     assert_eq!(texts(&validate_update(gvk, &binding("b"), &binding("a"))), [message]);
 }
+
+#[test]
+fn metadata_of_updates_is_told_as_often_as_a_kind_looks_at_it() {
+    let old = json!({"metadata": {"name": "x", "namespace": "n", "resourceVersion": "1"}});
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"a": "b c"});
+    new["metadata"]["finalizers"] = json!(["x y"]);
+    for (group, kind, part, fields) in [
+        ("", "ConfigMap", Subresource::Main, &["labels", "finalizers[0]", "labels", "finalizers", "finalizers[0]"][..]),
+        ("", "Node", Subresource::Status, &["labels", "finalizers[0]"]),
+        ("", "Event", Subresource::Main, &[]),
+        ("events.k8s.io", "Event", Subresource::Main, &["labels", "finalizers[0]"]),
+        ("coordination.k8s.io", "Lease", Subresource::Main, &["labels"]),
+    ] {
+        let errors = validate_metadata_update(Gvk::new(group, "v1", kind), &new, &old, part);
+        let told: Vec<&str> = errors.iter().map(|error| error.field.trim_start_matches("metadata.")).collect();
+        let told: Vec<&str> = told.into_iter().filter(|field| *field != "namespace").collect();
+        assert_eq!(told, fields, "{kind}");
+    }
+}

@@ -3,13 +3,16 @@
 use crate::builtin::at::At;
 use crate::builtin::formats::config_key;
 use crate::builtin::same::same;
-use crate::field_error::{FieldErrors, go_quote};
+use crate::field_error::{FieldError, FieldErrors, go_quote};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Most bytes that values may have together.
 const SIZE_MAX: usize = 1024 * 1024;
+
+/// How Go shows the path of a field without a name.
+const NAMELESS: &str = "[]";
 
 /// Number of bytes that base64 stands for.
 fn decoded_len(text: &str) -> usize {
@@ -33,7 +36,7 @@ pub(in super::super) fn config_map(root: &At, errors: &mut FieldErrors) {
         size += decoded_len(value.str());
     }
     if size > SIZE_MAX {
-        At::root(&Value::Null).too_long(errors, SIZE_MAX);
+        errors.push(FieldError::too_long(NAMELESS, SIZE_MAX));
     }
 }
 

@@ -69,7 +69,7 @@ fn pod_cidrs(root: &At, errors: &mut FieldErrors) {
         legacy_cidr(&cidr, cidr.str(), &[], errors);
     });
     if at.len() > 1 {
-        let families = at.strings().map(|cidr| parse_net(cidr).map(|net| net.base.is_ipv6()));
+        let families = at.strings().map(|cidr| parse_net(cidr).map(|net| net.address.is_ipv6()));
         if is_dual_stack(families) != Some(true) || at.len() > 2 {
             at.invalid_here(errors, "may specify no more than one CIDR for each IP family");
         }
