@@ -494,8 +494,7 @@ pub fn bookmark(
     if initial_end {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }
-    let mut value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
-    served.complete(&mut value);
+    let value = served.blank(metadata);
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
         let mut table = served.table(

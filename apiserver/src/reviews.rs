@@ -30,36 +30,41 @@ pub async fn serve(call: &Call, served: &Arc<Served>, path: &ResourcePath, body:
     }
     if (served.plural.as_str(), path.subresource.as_str()) == ("serviceaccounts", "token") {
         let (namespace, name) = (path.namespace.as_deref().unwrap_or(""), path.name.as_deref().unwrap_or(""));
-        let options = WriteOptions::parse(&call.query, OptionsKind::Create)?;
         let mut request = input::definition(call, Api::builtin(), TOKEN_REQUEST, "TokenRequest", body)?;
-        track_token(call, &options, &mut request);
+        track_token_request(call, &mut request)?;
         let mut token = authn::issue_token(&call.scope, namespace, name, request, call.now).await?;
         token["apiVersion"] = Value::from("authentication.k8s.io/v1");
         token["kind"] = Value::from("TokenRequest");
         return Ok(Reply::Document(201, TOKEN_REQUEST, token));
     }
     let (mut review, options) = subresources::decode(call, served, body)?;
+    // Nothing is stored, but the answer tells who manages which fields of the question.
     write::track(call, served, &options, None, &mut review, Subresource::Main);
     let answer = answer(call, served, path, review).await?;
     Ok(Reply::Object(201, served.clone(), answer))
 }
 
-/// Records who manages the fields of a token request, which is a subresource of another type than its object.
-fn track_token(call: &Call, options: &WriteOptions, request: &mut Value) {
+/// As for reviews: managed fields of the request, with its default.
+fn track_token_request(call: &Call, request: &mut Value) -> Result<(), Status> {
+    let options = WriteOptions::parse(&call.query, OptionsKind::Create)?;
     let api = Api::builtin();
-    let Some(definition) = api.definition(TOKEN_REQUEST) else { return };
-    let manager = call.field_manager(&options.field_manager);
+    let definition =
+        api.definition(TOKEN_REQUEST).ok_or_else(|| Status::internal("no TokenRequest in the API table"))?;
+    if let Some(spec) = request.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.entry("expirationSeconds").or_insert(Value::from(authn::token_request::DEFAULT_SECONDS));
+    }
     let tracking = apply::Tracking {
         schema: &api.schema,
         node: definition.node,
         api_version: "authentication.k8s.io/v1",
         kind: "TokenRequest",
         subresource: "token",
-        manager: &manager,
+        manager: &call.field_manager(&options.field_manager),
         now: &call.timestamp(),
         reset: &apply::Set::default(),
     };
     apply::track_update(&tracking, None, request);
+    Ok(())
 }
 
 async fn answer(call: &Call, served: &Served, path: &ResourcePath, review: Value) -> Result<Value, Status> {

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 pub const GROUP: &str = "authentication.k8s.io";
 
 const KIND: &str = "TokenRequest";
-const DEFAULT_SECONDS: i64 = 3600;
+/// How long a token lives when the request does not say it.
+pub const DEFAULT_SECONDS: i64 = 3600;
 const MIN_SECONDS: i64 = 600;
 const MAX_SECONDS: i64 = 1 << 32;
 /// Kubelets ask for this long for the tokens that they mount; such a token is made to last a year, and one used after
