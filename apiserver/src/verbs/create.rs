@@ -116,7 +116,7 @@ async fn try_commit(
     if options.dry_run {
         let (existing, _) = call.scope.log().get(&key).await.map_err(respond::storage)?;
         return match existing {
-            Some(_) => Err(Status::already_exists(&served.group_resource(), &name)),
+            Some(existing) => Err(exists(served, &name, Some(&existing))),
             None => Ok(Some(Reply::Object(201, served.clone(), object))),
         };
     }
