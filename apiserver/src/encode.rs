@@ -214,8 +214,11 @@ fn no_list(go_type: &str) -> Status {
 /// Returns the metadata of an object as `PartialObjectMetadata`.
 #[must_use]
 pub fn partial(accepted: Accepted, object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": accepted.meta_version(),
-        "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({}))})
+    let metadata = match table::shown_metadata(object) {
+        Value::Null => json!({}),
+        metadata => metadata,
+    };
+    json!({"kind": "PartialObjectMetadata", "apiVersion": accepted.meta_version(), "metadata": metadata})
 }
 
 fn table_of(
@@ -491,8 +494,7 @@ pub fn bookmark(
     if initial_end {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }
-    let mut value = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
-    served.complete(&mut value);
+    let value = served.blank(metadata);
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
         let mut table = served.table(

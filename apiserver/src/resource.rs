@@ -19,7 +19,7 @@ use kplex_machinery::schema::NodeId;
 use kplex_machinery::status::{GroupResource, Status};
 use kplex_machinery::{apply, schema::Schema, table};
 use kplex_storage::{Key, Prefix, Stamp, StorageError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -431,6 +431,26 @@ impl Served {
         let compiled = self.compiled()?;
         let (group, version) = api_version.split_once('/')?;
         compiled.versions.iter().find(|known| known.name == version && compiled.group == group)
+    }
+
+    /// Returns an object with metadata only, as bookmarks carry it: with what upstream's types always write.
+    #[must_use]
+    pub fn blank(&self, metadata: Value) -> Value {
+        let mut object = json!({"kind": self.kind, "apiVersion": self.api_version, "metadata": metadata});
+        self.complete(&mut object);
+        match (self.group.as_str(), self.kind.as_str()) {
+            ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") => object["spec"]["replicas"] = Value::from(0),
+            ("apps", "DaemonSet") => {
+                object["metadata"]["annotations"]["deprecated.daemonset.template.generation"] = Value::from("0");
+            }
+            (crate::catalog::GROUP, "CustomResourceDefinition") => {
+                let names = json!({"plural": "", "kind": ""});
+                object["spec"] = json!({"group": "", "names": names, "scope": "", "versions": null});
+                object["status"] = json!({"conditions": null, "acceptedNames": names, "storedVersions": null});
+            }
+            _ => {}
+        }
+        object
     }
 
     /// Applies `fieldValidation` to what decoding found (KEP-2885); returns warnings.

@@ -5,7 +5,7 @@ import re
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-NUMBER_AFTER = re.compile(r"(ResourceVersion in record \(|resource version: |resourceVersion: |object meta: |current: |old resource version: )\d+")
+NUMBER_AFTER = re.compile(r"(\"resourceVersion\":\"|ResourceVersion in record \(|resource version: |resourceVersion: |object meta: |current: |old resource version: )\d+")
 ADDRESS = re.compile(r"^(10|fd[0-9a-f]{2})[.:][0-9a-f.:]+$")
 GENERATED = re.compile(r"([Gg]en[-_]x*)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 ECHO = re.compile(r'(Invalid value: )"\{.*\}": ', re.S)

@@ -78,7 +78,7 @@ fn check(binding: &Value) -> Result<String, Status> {
     let target = |field: &str| binding.pointer(&format!("/target/{field}")).and_then(Value::as_str).unwrap_or("");
     let mut errors = Vec::new();
     if !matches!(target("kind"), "" | "Node") {
-        errors.push(FieldError::not_supported("target.kind", target("kind"), &["Node", "<empty>"]));
+        errors.push(FieldError::not_supported_in_order("target.kind", target("kind"), &["Node", "<empty>"]));
     }
     if target("name").is_empty() {
         errors.push(FieldError::required("target.name", ""));

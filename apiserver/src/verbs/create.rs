@@ -116,7 +116,7 @@ async fn try_commit(
     if options.dry_run {
         let (existing, _) = call.scope.log().get(&key).await.map_err(respond::storage)?;
         return match existing {
-            Some(_) => Err(Status::already_exists(&served.group_resource(), &name)),
+            Some(existing) => Err(exists(served, &name, Some(&existing))),
             None => Ok(Some(Reply::Object(201, served.clone(), object))),
         };
     }
@@ -148,9 +148,7 @@ fn exists(served: &Served, name: &str, current: Option<&kplex_storage::Entry>) -
 fn check_namespace(served: &Served, object: &mut Value, namespace: Option<&str>) -> Result<(), Status> {
     let given = codec::meta_str(object, "namespace");
     match namespace {
-        Some(namespace) if !given.is_empty() && given != namespace => Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        )),
+        Some(namespace) if !given.is_empty() && given != namespace => Err(other_namespace()),
         Some(namespace) => {
             codec::metadata_mut(object).insert("namespace".to_owned(), Value::from(namespace));
             Ok(())
@@ -175,6 +173,11 @@ pub fn check_name(object: &Value, name: &str) -> Result<(), Status> {
         return Err(Status::bad_request(text));
     }
     Ok(())
+}
+
+/// 400 for an object of another namespace than that of the path.
+pub fn other_namespace() -> Status {
+    Status::bad_request("the namespace of the provided object does not match the namespace sent on the request")
 }
 
 /// 400 for an object without a name where the path has one.

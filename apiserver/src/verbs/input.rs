@@ -39,11 +39,20 @@ pub fn object(call: &Call, served: &Served, bytes: &[u8], validation: FieldValid
     if value.is_null() {
         value = Value::Object(serde_json::Map::new());
     }
-    let unknown = Findings { fields: served.unknown_to_sibling(&value), ..Findings::default() };
-    served.judge(&unknown, validation)?.into_iter().for_each(|text| call.warn(text));
+    warn_of_sibling(call, served, &value, validation)?;
     check_type(served, &mut value, bytes)?;
     conform(call, served, &mut value, findings, validation)?;
     Ok(value)
+}
+
+/// Applies `fieldValidation` to a custom resource of another version than that of the path, which is refused afterwards.
+///
+/// # Errors
+/// 400 for unknown fields under `Strict`.
+pub fn warn_of_sibling(call: &Call, served: &Served, value: &Value, validation: FieldValidation) -> Result<(), Status> {
+    let unknown = Findings { fields: served.unknown_to_sibling(value), ..Findings::default() };
+    served.judge(&unknown, validation)?.into_iter().for_each(|text| call.warn(text));
+    Ok(())
 }
 
 /// Parses JSON or YAML; also returns what strict decoding has to say about duplicate fields.

@@ -171,9 +171,28 @@ fn check_patched(
 ) -> Result<(), Status> {
     let text = |object: &Value, field: &str| object.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let refuse = |why: String| document.refuse(served.schema(), served.node, old, why);
+    keep_type(served, document, old, new);
+    if !served.is_custom() && text(new, "apiVersion").is_empty() {
+        // Upstream reads what has no version as its internal type, which has no field of this name.
+        let fields = new.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let unknown = fields.filter(|name| !matches!(*name, "apiVersion" | "kind"));
+        let findings = Findings {
+            fields: unknown.map(|name| format!("unknown field \"{name}\"")).collect(),
+            ..Findings::default()
+        };
+        findings.judge(validation).map_err(refuse)?.into_iter().for_each(|text| call.warn(text));
+        return Err(create::no_name(codec::meta_str(old, "name")));
+    }
     let (api_version, kind) = (text(new, "apiVersion"), text(new, "kind"));
     if (&api_version, &kind) != (&text(old, "apiVersion"), &text(old, "kind")) {
-        return Err(refuse(served.type_error(&api_version, &kind)));
+        if !served.is_custom() {
+            return Err(refuse(served.type_error(&api_version, &kind)));
+        }
+        if kind.is_empty() {
+            return Err(refuse(format!("Object 'Kind' is missing in '{new}'")));
+        }
+        input::warn_of_sibling(call, served, new, validation)?;
+        return Err(other_custom_type(served, codec::meta_str(old, "name"), &api_version, &kind));
     }
     let mut findings = document.findings();
     findings.extend(
@@ -189,12 +208,39 @@ fn check_patched(
     }
     let namespace = codec::meta_str(new, "namespace");
     if !namespace.is_empty() && namespace != codec::meta_str(old, "namespace") && served.namespaced {
-        return Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
+        return Err(create::other_namespace());
     }
     findings.judge(validation).map_err(refuse)?.into_iter().for_each(|text| call.warn(text));
     Ok(())
+}
+
+/// The error of a custom resource that a patch has turned into another type.
+fn other_custom_type(served: &Served, name: &str, api_version: &str, kind: &str) -> Status {
+    if api_version.is_empty() {
+        return Status::internal("Object 'apiVersion' is missing in 'object has no apiVersion field'");
+    }
+    let must = |field: &str, value: &str, own: &str| {
+        (value != own).then(|| FieldError::invalid(field, value, format!("must be {own}")))
+    };
+    let errors: Vec<FieldError> = must("kind", kind, &served.kind)
+        .into_iter()
+        .chain(must("apiVersion", api_version, &served.api_version))
+        .collect();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    Status::invalid(group, kind, name, &errors)
+}
+
+/// Keeps the type of a built-in object where upstream does: strategic patches change a Go struct, whatever its fields say,
+/// and a kind that other patches leave out is that of the path.
+fn keep_type(served: &Served, document: &Document, old: &Value, new: &mut Value) {
+    let Some(map) = new.as_object_mut().filter(|_| !served.is_custom()) else { return };
+    let strategic = matches!(document, Document::Strategic(..));
+    let absent = map.get("kind").is_none_or(|value| value.is_null() || value == "");
+    for (field, keep) in [("apiVersion", strategic), ("kind", strategic || absent)] {
+        if keep {
+            map.insert(field.to_owned(), old[field].clone());
+        }
+    }
 }
 
 /// Prints a document as Go prints a map, which is how upstream shows strategic patches.
@@ -244,6 +290,10 @@ async fn apply_patch(
         let mut new = apply::apply_with(&request, &served.as_ref()).map_err(|error| error.to_status())?;
         // Upstream merges first and complains of what was written twice afterwards.
         judge_duplicates(call, &duplicates, options.field_validation)?;
+        let namespace = codec::meta_str(&new, "namespace");
+        if old.is_some() && served.namespaced && Some(namespace) != call.path()?.namespace.as_deref() {
+            return Err(create::other_namespace());
+        }
         if old != Some(&new) {
             input::conform(call, served, &mut new, Findings::default(), FieldValidation::Ignore)?;
         }
@@ -279,6 +329,7 @@ pub fn configuration(
     let decoding = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
     let (config, duplicates) =
         input::text(Media::Yaml, body).map_err(|error| decoding(format!("error converting YAML to JSON: {error}")))?;
+    let config = if config.is_null() { Value::Object(serde_json::Map::new()) } else { config };
     if !config.is_object() {
         let word = match &config {
             Value::Array(_) => "array",

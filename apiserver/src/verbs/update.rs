@@ -47,9 +47,7 @@ pub async fn replace(
     let namespace = call.path()?.namespace.as_deref().filter(|_| served.namespaced);
     match (namespace, codec::meta_str(&object, "namespace")) {
         (Some(namespace), given) if !given.is_empty() && given != namespace => {
-            return Err(Status::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
+            return Err(create::other_namespace());
         }
         (Some(namespace), _) => {
             codec::metadata_mut(&mut object).insert("namespace".to_owned(), Value::from(namespace));

@@ -59,6 +59,9 @@ pub async fn update(
             if !update.may_create {
                 return Err(Status::not_found(&served.group_resource(), update.name));
             }
+            if update.whole {
+                check_uid(served, update.name, codec::meta_str(&object, "uid"), "")?;
+            }
             return super::create::store(call, served, update.options, object, Some(update.name), update.managed).await;
         };
         let old = codec::load(served, &entry)?;
@@ -165,10 +168,8 @@ pub async fn plan(call: &Call, update: &Update<'_>, old: &Value, mut new: Value)
 /// Checks uid and resourceVersion of a new object against the current one.
 fn check_identity(served: &Served, update: &Update<'_>, old: &Value, new: &Value) -> Result<(), Status> {
     let resource = served.group_resource();
-    let (wanted, uid) = (codec::meta_str(new, "uid"), codec::meta_str(old, "uid"));
-    if update.whole && !wanted.is_empty() && wanted != uid {
-        let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
-        return Err(Status::conflict(&resource, update.name, &why));
+    if update.whole {
+        check_uid(served, update.name, codec::meta_str(new, "uid"), codec::meta_str(old, "uid"))?;
     }
     let wanted = codec::meta_str(new, "resourceVersion");
     if wanted.is_empty() || wanted == "0" {
@@ -186,6 +187,15 @@ fn check_identity(served: &Served, update: &Update<'_>, old: &Value, new: &Value
         return Err(Status::stale(&resource, update.name));
     }
     Ok(())
+}
+
+/// A uid in a whole object is a precondition.
+fn check_uid(served: &Served, name: &str, wanted: &str, uid: &str) -> Result<(), Status> {
+    if wanted.is_empty() || wanted == uid {
+        return Ok(());
+    }
+    let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
+    Err(Status::conflict(&served.group_resource(), name, &why))
 }
 
 /// System metadata comes from the current object, whatever the client sent.

@@ -17,6 +17,6 @@ mod same;
 pub use kind::Gvk;
 
 /// Annotation that holds the template generation of a DaemonSet: a field of upstream's internal type that apps/v1 lacks.
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 mod kind;

@@ -133,7 +133,25 @@ pub fn table_row(cells: Vec<Value>, conditions: Option<Value>, object: &Value, i
 /// Returns an object's metadata as PartialObjectMetadata.
 #[must_use]
 pub fn partial_object(object: &Value) -> Value {
-    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": at(object, "metadata") })
+    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": shown_metadata(object) })
+}
+
+/// Returns the metadata that tables and PartialObjectMetadata show: that of upstream's internal type, which for
+/// DaemonSets has a field of its own instead of an annotation.
+#[must_use]
+pub fn shown_metadata(object: &Value) -> Value {
+    let mut metadata = at(object, "metadata").clone();
+    let is_daemon_set = at(object, "kind") == "DaemonSet" && at(object, "apiVersion") == "apps/v1";
+    if is_daemon_set
+        && let Some(fields) = metadata.as_object_mut()
+        && let Some(annotations) = fields.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.remove(crate::builtin::TEMPLATE_GENERATION);
+        if annotations.is_empty() {
+            fields.remove("annotations");
+        }
+    }
+    metadata
 }
 
 /// Returns a Table.

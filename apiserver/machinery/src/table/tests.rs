@@ -1,7 +1,8 @@
 //! Tests of printing: one sparse and one full object for kinds whose cells are computed.
 
 use super::{
-    IncludeObject, columns, crd_columns, crd_row, definitions, print_order, row, row_conditions, table, table_row,
+    IncludeObject, columns, crd_columns, crd_row, definitions, print_order, row, row_conditions, shown_metadata, table,
+    table_row,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -314,4 +315,13 @@ fn a_table_is_headed_by_its_columns() {
     assert_eq!(document["metadata"]["resourceVersion"], "7");
     assert_eq!(document["columnDefinitions"][0]["format"], "name");
     assert_eq!(document["rows"], json!([]));
+}
+
+#[test]
+fn metadata_of_daemon_sets_has_no_annotation_of_the_server() {
+    let daemon_set = |annotations: Value| json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d", "annotations": annotations}});
+    let own = json!({"deprecated.daemonset.template.generation": "1"});
+    assert_eq!(shown_metadata(&daemon_set(own)), json!({"name": "d"}));
+    let both = json!({"deprecated.daemonset.template.generation": "1", "a": "b"});
+    assert_eq!(shown_metadata(&daemon_set(both))["annotations"], json!({"a": "b"}));
 }
