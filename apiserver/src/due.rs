@@ -3,6 +3,7 @@
 //! The kinds are named here and handled by the controllers; storage keeps them as opaque rows. What rows an object calls
 //! for follows from the object alone, so that the commit that changes it also removes the rows of its former state.
 
+use crate::bootstrap::reconcile::wants_start;
 use crate::codec;
 use crate::resource::Served;
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +26,8 @@ pub const BOOTSTRAP_TOKEN: &str = "bootstrap-token";
 pub const EVENT_EXPIRY: &str = "event-expiry";
 /// Credentials in a Secret are to be renewed. The key is the Secret's.
 pub const RENEWAL: &str = "renewal";
+/// An object of the base that upstream's next start would bring back. The key is the object's.
+pub const BASE_OBJECT: &str = "base-object";
 /// Work of a controller that failed, or that waits for its time. The key is the controller's; it also removes the row.
 pub const RETRY: &str = "retry";
 
@@ -40,16 +43,28 @@ const PENDING_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Adds the rows that a change calls for, and removes those that it settles.
 pub fn add(set: &mut WriteSet, served: &Served, old: Option<&Value>, new: Option<&Value>) {
-    let (was, is) = (wanted(served, old), wanted(served, new));
+    let Some(object) = new.or(old) else { return };
+    let namespace = Some(codec::meta_str(object, "namespace")).filter(|namespace| !namespace.is_empty());
+    let key = served.key(namespace, codec::meta_str(object, "name"));
+    let (was, is) = (wanted(&key, old), wanted(&key, new));
     set.due_remove.extend(was.iter().filter(|row| !is.contains(row)).cloned());
     set.due_add.extend(is.into_iter().filter(|row| !was.contains(row)));
 }
 
-/// Which rows the state of an object calls for.
-fn wanted(served: &Served, object: Option<&Value>) -> Vec<Due> {
-    let Some(object) = object else { return Vec::new() };
-    let namespace = Some(codec::meta_str(object, "namespace")).filter(|namespace| !namespace.is_empty());
-    rows(&served.key(namespace, codec::meta_str(object, "name")), object)
+/// Which rows the state of a key calls for.
+fn wanted(key: &Key, object: Option<&Value>) -> Vec<Due> {
+    let mut wanted = object.map(|object| rows(key, object)).unwrap_or_default();
+    // Absence calls for it too.
+    if wants_start(key, object) {
+        wanted.push(base_object(key));
+    }
+    wanted
+}
+
+/// Returns the row that has an object of the base looked at by the next start.
+#[must_use]
+pub fn base_object(key: &Key) -> Due {
+    Due { minute: 0, kind: BASE_OBJECT.to_owned(), key: key.as_bytes().to_vec() }
 }
 
 /// Returns the rows that the state of an object calls for.

@@ -4,7 +4,7 @@ use crate::start::{measure, megabytes, settled_bytes};
 use crate::{Options, percentiles, row};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use kplex_conformance::{ControlPlane, Options as ServerOptions, Server, Watch, Wire};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -40,8 +40,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     row("`ControlPlane` applied → first write accepted in it, one client", &percentiles(&mut samples));
     drop(secrets);
-    density(options, &server, &hub).await?;
-    drop(hub);
+    density(options, &mut server, hub).await?;
     measure(&mut server, options.samples.min(20), &format!("start to ready, {} control planes stored", options.planes))
         .await
 }
@@ -66,59 +65,45 @@ fn kubeconfig(secret: &Value) -> Result<String> {
     String::from_utf8(bytes).context("a kubeconfig is text")
 }
 
-/// Makes control planes, asks each for five kinds, and divides what the process gained by their number.
-async fn density(options: &Options, server: &Server, hub: &Wire) -> Result<()> {
-    let start = Instant::now();
+/// Makes control planes, asks each for five kinds, and divides what the process gained by their number: in the process
+/// that made them, and in one that only woke them.
+async fn density(options: &Options, server: &mut Server, hub: Wire) -> Result<()> {
     let names: Vec<String> = (0..options.planes).map(|number| format!("dense-{number}")).collect();
-    let made = stream::iter(&names).map(|name| async move { hub.post(PLANES, &plane(name)).await.code == 201 });
-    ensure!(made.buffer_unordered(8).all(|made| async move { made }).await, "control planes are made");
-    while ready(hub).await < options.planes {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    let took = start.elapsed().as_secs_f64();
-    row(&format!("{} `ControlPlane` objects applied → all Ready", options.planes), &format!("{took:.1} s"));
-    // Cold ones first: a restart forgets all of them, so that what is measured is what the GETs warm.
-    let asked = stream::iter(&names).map(|name| ask_five(hub, name)).buffer_unordered(4).collect::<Vec<_>>().await;
-    for outcome in asked {
-        outcome?;
-    }
-    let all = settled_bytes(server);
-    row(&format!("RSS with {} warm control planes, made and asked in this process", options.planes), &megabytes(all));
-    density_after_restart(options, &names).await
-}
-
-/// The same without the traces of making them, on a second server.
-async fn density_after_restart(options: &Options, names: &[String]) -> Result<()> {
-    let mut server = Server::start(ServerOptions::default());
-    let hub = server.hub().wire().await;
-    let made = stream::iter(names).map(|name| {
-        let hub = &hub;
-        async move { hub.post(PLANES, &plane(name)).await.code == 201 }
-    });
+    let before = settled_bytes(server);
+    let start = Instant::now();
+    let made = stream::iter(&names).map(|name| async { hub.post(PLANES, &plane(name)).await.code == 201 });
     ensure!(made.buffer_unordered(8).all(|made| async move { made }).await, "control planes are made");
     while ready(&hub).await < options.planes {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+    let took = start.elapsed().as_secs_f64();
+    row(&format!("{} `ControlPlane` objects applied → all Ready", options.planes), &format!("{took:.1} s"));
+    let mut planes = Vec::new();
+    for name in &names {
+        let secret = hub.get(&format!("/api/v1/namespaces/{name}-system/secrets/admin-kubeconfig")).await;
+        planes.push(ControlPlane::new(name, kubeconfig(&secret.json())?));
+    }
+    ask_all(&planes).await?;
+    let what = format!("RSS per warm control plane, {} made and asked for five kinds", options.planes);
+    weigh(&what, before, settled_bytes(server), options.planes);
+
     drop(hub);
     server.signal_terminate();
     ensure!(server.wait().success(), "the server drains");
     server.restart();
-    let hub = server.hub().wire().await;
     // The first one warms what is made once for the process.
-    ask_five(&hub, &names[0]).await?;
-    let before = settled_bytes(&server);
-    for outcome in
-        stream::iter(&names[1..]).map(|name| ask_five(&hub, name)).buffer_unordered(4).collect::<Vec<_>>().await
-    {
-        outcome?;
-    }
-    let after = settled_bytes(&server);
-    let each = after.saturating_sub(before) / (options.planes as u64 - 1);
-    row(
-        &format!("RSS per warm control plane ({} of them, one GET of five kinds each)", options.planes),
-        &format!("{}.{} kB ({} → {})", each / 1000, each / 100 % 10, megabytes(before), megabytes(after)),
-    );
+    ask_all(&planes[..1]).await?;
+    let before = settled_bytes(server);
+    ask_all(&planes[1..]).await?;
+    let what = format!("RSS per warm control plane, {} woken after a restart and asked", options.planes);
+    weigh(&what, before, settled_bytes(server), options.planes - 1);
     Ok(())
+}
+
+fn weigh(what: &str, before: u64, after: u64, planes: usize) {
+    let each = after.saturating_sub(before) / planes as u64;
+    let kilobytes = format!("{}.{} kB", each / 1000, each / 100 % 10);
+    row(what, &format!("{kilobytes} ({} → {})", megabytes(before), megabytes(after)));
 }
 
 async fn ready(hub: &Wire) -> usize {
@@ -134,12 +119,16 @@ async fn ready(hub: &Wire) -> usize {
         .count()
 }
 
-async fn ask_five(hub: &Wire, name: &str) -> Result<()> {
-    let secret = hub.get(&format!("/api/v1/namespaces/{name}-system/secrets/admin-kubeconfig")).await;
-    let wire = ControlPlane::new(name, kubeconfig(&secret.json())?).wire().await;
+/// Asks each control plane for one object of five kinds.
+async fn ask_all(planes: &[ControlPlane]) -> Result<()> {
+    stream::iter(planes).map(Ok).try_for_each_concurrent(4, ask_five).await
+}
+
+async fn ask_five(plane: &ControlPlane) -> Result<()> {
+    let wire = plane.wire().await;
     for path in FIVE {
         let answer = wire.get(path).await;
-        ensure!(answer.code == 200, "{name} {path}: {}", answer.text());
+        ensure!(answer.code == 200, "{path}: {}", answer.text());
     }
     Ok(())
 }

@@ -13,6 +13,9 @@ use serde_json::Value;
 use thiserror::Error;
 use tower::Service;
 
+/// Upstream's controllers are one program; its name is the manager of the fields they write.
+const MANAGER: &str = "kube-controller-manager";
+
 /// A request that did not succeed.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -64,11 +67,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client that acts as the service account of a controller in kube-system.
+    /// Makes a client that acts as the service account of a controller in kube-system, and writes as upstream's do: in the
+    /// name of the program that they are part of.
     #[must_use]
     pub fn new(router: Router, scope: TenantScope, controller: &'static str) -> Self {
         let user = User::service_account("kube-system", controller, "").authenticated();
-        Self { service: InProcessService::new(router, scope, user), name: controller }
+        Self { service: InProcessService::new(router, scope, user), name: MANAGER }
     }
 
     /// Makes a client that acts as the server itself, as upstream's apiserver does for what runs inside it.
@@ -82,7 +86,7 @@ impl Client {
     #[must_use]
     pub fn manager(router: Router, scope: TenantScope) -> Self {
         let user = User::named("system:kube-controller-manager").authenticated();
-        Self { service: InProcessService::new(router, scope, user), name: "kube-controller-manager" }
+        Self { service: InProcessService::new(router, scope, user), name: MANAGER }
     }
 
     async fn send(

@@ -14,14 +14,12 @@ pub mod endpoint;
 use axum::Router;
 use kplex_apiserver::shared::Shared;
 use kplex_storage::Store;
+use operator::Operator;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 pub use endpoint::Endpoint;
 pub use operator::api::{ControlPlane, ControlPlaneSpec, ControlPlaneStatus, ControlPlaneType, PostCreateHook};
-
-/// Names on their way from the due rows to the operator; whoever sends more waits.
-const RENEWALS_MAX: usize = 64;
 
 /// Everything that works without being asked.
 #[derive(Clone)]
@@ -42,10 +40,11 @@ impl Controllers {
     /// # Errors
     /// When the hub can't be prepared.
     pub async fn start(self, hub: bool) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let (renewals, aging) = tokio::sync::mpsc::channel(RENEWALS_MAX);
-        let mut tasks = builtin::start(&self, renewals);
-        if hub {
-            tasks.extend(operator::start(&self, aging).await?);
+        let operator = if hub { Some(Operator::open(&self).await?) } else { None };
+        let tasks = builtin::start(self, operator.clone());
+        // The controllers that serve definitions run by now.
+        if let Some(operator) = operator {
+            operator.prepare_hub().await?;
         }
         Ok(tasks)
     }

@@ -18,10 +18,10 @@ use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
 
-pub use rows::{EventKind, EventRow, ObjectRow, TenantRecord};
+pub use rows::{EventKind, EventRow, Head, IndexRow, ObjectRow, TenantRecord};
 
 /// Format of the rows; a store with another one is refused.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// How a batch ended.
 #[derive(Clone, Debug)]
@@ -111,10 +111,10 @@ pub struct Batch {
     pub lane: LaneRow,
     /// Event tables to make, close or drop.
     pub slices: Vec<SliceChange>,
-    /// Tenant rows to insert; of rows that exist everything but head and floor is replaced.
+    /// Tenant rows to insert; of rows that exist everything but what batches move is replaced.
     pub tenants: Vec<TenantRecord>,
     /// Heads to set.
-    pub heads: Vec<(TenantId, Revision)>,
+    pub heads: Vec<(TenantId, Head)>,
     /// Floors to raise.
     pub floors: Vec<(TenantId, Revision)>,
     /// Object rows to insert or replace.
@@ -163,8 +163,17 @@ pub struct Scan {
     pub range: KeyRange,
     /// How many, at most; as many again as keys are touched by the view's events.
     pub rows_max: usize,
-    /// How many bytes of values, at most; the row that passes it is the last.
-    pub bytes_max: usize,
+}
+
+/// The rows of a range without their values, all at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// Head of the tenant.
+    pub head: Revision,
+    /// The rows, in order.
+    pub rows: Vec<IndexRow>,
+    /// There are more rows than were asked for.
+    pub more: bool,
 }
 
 /// What a [`ViewQuery`] saw, all at one moment.
@@ -199,6 +208,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Reads one tenant consistently; `None` when it has no row.
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError>;
+
+    /// Reads the rows of a range, at most so many, without touching their values; `None` when the tenant has no row.
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError>;
 
     /// Counts the live (not tombstone) rows of a range.
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError>;

@@ -29,6 +29,9 @@ pub enum StorageError {
     /// A value, or a write set as a whole, is above the limit.
     #[error("value or write set is above the limit")]
     TooLarge,
+    /// The tenant would grow beyond its limit; nothing was written.
+    #[error("the tenant would grow beyond its limit")]
+    Full,
     /// The caller broke a rule of the interface.
     #[error("{0}")]
     Invalid(String),

@@ -66,6 +66,12 @@ impl History {
         Some(self.events.range(from..).map(|(_, event)| event))
     }
 
+    /// Returns the event of a revision, if it is here.
+    pub(crate) fn at(&self, revision: Revision) -> Option<&Arc<Event>> {
+        let at = self.events.binary_search_by_key(&revision, |(_, event)| event.revision).ok()?;
+        self.events.get(at).map(|(_, event)| event)
+    }
+
     /// Tells what became of a key since a revision.
     pub(crate) fn since(&self, key: &Key, revision: Revision) -> Since {
         if revision < self.start {

@@ -18,10 +18,10 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::engine::{Batch, Claim, Hold, LaneRow, Outcome, SliceChange, SliceRow, TenantRecord};
+use crate::engine::{Batch, Claim, Head, Hold, LaneRow, Outcome, SliceChange, SliceRow, TenantRecord};
 use crate::error::StorageError;
 use crate::event::Event;
-use crate::key::{Key, Revision, TenantId};
+use crate::key::{Key, TenantId};
 use crate::limits::Limits;
 use crate::store::Shared;
 use crate::tenant::Tenant;
@@ -48,8 +48,8 @@ pub(crate) enum RowChange {
 pub(crate) struct Work {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) events: Vec<(Arc<Event>, RowChange)>,
-    /// Head after the work, where it does not follow from the events.
-    pub(crate) head: Option<Revision>,
+    /// Where the tenant stands after the work. Set when there are events.
+    pub(crate) head: Option<Head>,
     pub(crate) due: Vec<(Due, bool)>,
     pub(crate) owners: Vec<(String, Key, bool)>,
     pub(crate) record: Option<TenantRecord>,
@@ -149,7 +149,12 @@ impl Lane {
 
     /// Notes how far a consumer came, to be stored with the next batch; `None` forgets the consumer.
     pub(crate) fn acknowledge(&self, consumer: &str, sequence: Option<u64>, now_ms: u64) {
-        self.queue.lock().acknowledge(consumer, sequence, now_ms);
+        let passed = {
+            let mut queue = self.queue.lock();
+            queue.acknowledge(consumer, sequence, now_ms);
+            queue.passed()
+        };
+        self.feed.lock().forget(passed);
         self.wake.notify_one();
     }
 

@@ -44,4 +44,4 @@ pub use store::Store;
 pub use tail::{Position, Tail, TailBatch};
 pub use tenant_log::{ListQuery, Page, TenantLog};
 pub use watch::Cursor;
-pub use write::{Change, Due, Entry, Expect, Op, Stamp, WriteSet};
+pub use write::{Change, Due, Entry, Expect, Op, Stamp, Usage, WriteSet};

@@ -26,6 +26,9 @@ pub const FLOORS_PER_BATCH_MAX: usize = 1_000;
 /// Changes in one write set: more than any request of ours makes, small enough to be one batch.
 pub const WRITE_SET_CHANGES_MAX: usize = 4_096;
 
+/// A value that is read twice in this time stays in memory: the hour's hot objects do, a look at each of many does not.
+pub const READ_AGAIN_SECONDS: u32 = 300;
+
 /// Lanes of one store: a lane is a connection and a task.
 pub const LANES_MAX: u16 = 64;
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::{Base, BaseHash, Overlay, changed};
-use crate::engine::{TenantRecord, ViewQuery};
+use crate::engine::{Head, TenantRecord, ViewQuery};
 use crate::error::StorageError;
 use crate::event::Event;
 use crate::key::{Key, Revision};
@@ -42,7 +42,7 @@ impl Tenant {
         Ok(())
     }
 
-    fn open_state(&self, head: Revision, floor: Revision, overlay: Arc<Overlay>) {
+    fn open_state(&self, head: Head, floor: Revision, overlay: Arc<Overlay>) {
         let mut state = self.lock();
         // A deletion may have come in between.
         if state.phase == Phase::Cold {
@@ -56,10 +56,10 @@ impl Tenant {
         let mut record = self.shared.read_row(self.id).await?;
         let old = self.shared.overlay(&record).await?;
         let base = self.shared.base.clone();
-        let start = record.head.plus(1);
+        let start = record.head.revision.plus(1);
         let (floor, keys) = (record.floor, changed(old.base(), &base));
         record.bases.push((base.hash(), start));
-        record.head = record.head.plus(keys.len() as u64);
+        record.head.revision = record.head.revision.plus(keys.len() as u64);
         let new = self.shared.overlay(&record).await?;
         let own = self.own_rows(&keys).await?;
         let mut events = Vec::new();

@@ -5,21 +5,35 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::MutexGuard;
 
 use crate::base::Overlay;
-use crate::cache::Row;
-use crate::engine::{ObjectRow, Scan, View, ViewQuery};
+use crate::cache::{Known, Reader, Row};
+use crate::engine::{Index, ObjectRow, Scan, View, ViewQuery};
 use crate::error::StorageError;
 use crate::event::Event;
 use crate::key::{Key, KeyRange, Prefix, Revision};
 use crate::rewind::{States, walk_back};
-use crate::tenant::{Fetched, Loading, State, Tenant};
+use crate::tenant::{Fetched, Loading, State, Tenant, known};
 use crate::tenant_log::{ListQuery, Page};
 use crate::write::Entry;
 
 /// Seconds until a resource that was too large to be cached is tried again.
 const OVERSIZED_RETRY_SECONDS: u32 = 60;
+
+/// How often a list brings in what it misses before it reads past the cache.
+const LIST_ATTEMPTS: usize = 2;
+
+/// What a list found in memory.
+enum Listed {
+    /// All of it.
+    Page(Page),
+    /// All but the values of these keys.
+    Away(Vec<Key>),
+    /// Not enough, or what is missing is more than should be kept.
+    Unknown,
+}
 
 /// One object of a merge, not rendered yet: rendering base objects needs no lock.
 enum Slot {
@@ -43,6 +57,7 @@ impl Tenant {
             return Ok((entry, state.head));
         }
         let view = self.view(None, vec![key.clone()], None).await?;
+        self.keep(&view, Reader::Get)?;
         let overlay = self.overlay()?;
         let entry = match view.points.into_iter().next() {
             Some(row) => live(row),
@@ -58,6 +73,7 @@ impl Tenant {
             keys.iter().map(|key| (key.clone(), overlay.get(key.as_bytes()))).collect();
         // Not published yet or not: the caller compares with what was published since `head`.
         let view = self.read_view(None, keys, None).await?;
+        self.keep(&view, Reader::Returning)?;
         for row in view.points {
             states.insert(row.key.clone(), live(row));
         }
@@ -69,22 +85,30 @@ impl Tenant {
         let range = query_range(query);
         if let Some(resource) = query.prefix.resource_prefix()
             && self.load(resource).await?
-            && let Some(page) = self.list_cached(query, resource, &range)?
         {
-            return Ok(page);
+            for _ in 0..LIST_ATTEMPTS {
+                match self.list_cached(query, resource, &range)? {
+                    Listed::Page(page) => return Ok(page),
+                    Listed::Away(keys) => {
+                        let view = self.view(None, keys, None).await?;
+                        self.keep(&view, Reader::Returning)?;
+                    }
+                    Listed::Unknown => break,
+                }
+            }
         }
         self.list_stored(query, range).await
     }
 
-    /// Lists from memory; `None` when something needed is not there.
-    fn list_cached(&self, query: &ListQuery, resource: &[u8], range: &KeyRange) -> Result<Option<Page>, StorageError> {
-        let Some(mut state) = self.ready()? else { return Ok(None) };
+    /// Lists from memory.
+    fn list_cached(&self, query: &ListQuery, resource: &[u8], range: &KeyRange) -> Result<Listed, StorageError> {
+        let Some(mut state) = self.ready()? else { return Ok(Listed::Unknown) };
         if !state.cache.touch(resource, self.shared.second()) {
-            return Ok(None);
+            return Ok(Listed::Unknown);
         }
         let revision = query.at.unwrap_or(state.head);
         check_revision(revision, state.floor, state.head)?;
-        let Some(events) = state.history.after(revision) else { return Ok(None) };
+        let Some(events) = state.history.after(revision) else { return Ok(Listed::Unknown) };
         let mut past = States::new();
         for event in events.filter(|event| range.contains(event.key.as_bytes())) {
             // The first event of a key after the revision knows its state at the revision.
@@ -92,10 +116,27 @@ impl Tenant {
         }
         let overlay = state.overlay().clone();
         let base = overlay.range(range);
-        let own = state.cache.range(range).map(|(key, row)| (key, row.entry(key)));
+        let (mut away, mut away_bytes) = (Vec::new(), 0);
+        let State { cache, history, .. } = &mut *state;
+        let own = cache.read(range, self.shared.second()).map(|(key, row)| match known(row, key, history) {
+            Known::State(entry) => (key, entry),
+            Known::Away(length) => {
+                away.push(key.clone());
+                away_bytes += length as usize;
+                // Stands for the object until its value was brought.
+                let (revision, stamp) = (row.revision, row.stamp);
+                (key, Some(Entry { key: key.clone(), revision, stamp, value: Bytes::new() }))
+            }
+        });
         let (slots, more) = merge(own, &overlay, base, &past, query.limit);
         drop(state);
-        Ok(Some(Page { entries: render(slots, &overlay), more, revision }))
+        if self.shared.budget.list_bytes_max() < away_bytes {
+            return Ok(Listed::Unknown);
+        }
+        if !away.is_empty() {
+            return Ok(Listed::Away(away));
+        }
+        Ok(Listed::Page(Page { entries: render(slots, &overlay), more, revision }))
     }
 
     async fn list_stored(&self, query: &ListQuery, range: KeyRange) -> Result<Page, StorageError> {
@@ -106,7 +147,7 @@ impl Tenant {
             // Tombstones take rows and give no entries; there are no more of them than base objects.
             limit => limit.saturating_add(1 + base.len()),
         };
-        let scan = Scan { range: range.clone(), rows_max, bytes_max: usize::MAX };
+        let scan = Scan { range: range.clone(), rows_max };
         let undo = query.at.map(|at| (at, range));
         let view = self.view(Some(scan), Vec::new(), undo).await?;
         let revision = query.at.unwrap_or(view.head);
@@ -212,7 +253,19 @@ impl Tenant {
         Ok(view)
     }
 
-    /// Brings a resource into memory. Returns false when it stays out: no cache, or too large.
+    /// Keeps the values of a view's points in memory, as far as they will be read again.
+    fn keep(&self, view: &View, reader: Reader) -> Result<(), StorageError> {
+        if let Some(mut state) = self.ready()? {
+            let second = self.shared.second();
+            for row in &view.points {
+                state.cache.keep(row, reader, second, &self.shared.budget);
+            }
+        }
+        self.shared.evict();
+        Ok(())
+    }
+
+    /// Brings the keys of a resource into memory. Returns false when it stays out: no cache, or too large.
     pub(crate) async fn load(self: &Arc<Self>, resource: &[u8]) -> Result<bool, StorageError> {
         self.wake().await?;
         if !self.shared.cache_enabled() {
@@ -241,28 +294,29 @@ impl Tenant {
         }
         let guard = LoadGuard { tenant: self, resource };
         let range = crate::key::prefix_range(resource);
-        let scan = Scan { range, rows_max: usize::MAX, bytes_max: self.shared.budget.resource_bytes_max() };
-        let view = self.view(Some(scan), Vec::new(), None).await?;
-        let installed = self.install(resource, view)?;
+        let rows_max = self.shared.budget.resource_rows_max();
+        let index = self.shared.backend.index(self.id, range, rows_max).await?.ok_or(StorageError::Gone)?;
+        self.published(index.head).await?;
+        let installed = self.install(resource, index)?;
         drop(guard);
         self.shared.evict();
         Ok(installed)
     }
 
-    fn install(&self, resource: &[u8], view: View) -> Result<bool, StorageError> {
+    fn install(&self, resource: &[u8], index: Index) -> Result<bool, StorageError> {
         let Some(mut state) = self.ready()? else { return Ok(false) };
         let second = self.shared.second();
-        if view.more {
+        if index.more {
             state.oversized.push((resource.into(), second + OVERSIZED_RETRY_SECONDS));
             return Ok(false);
         }
-        let rows = view.rows.into_iter().map(Row::from_object).collect();
+        let rows = index.rows.into_iter().map(Row::from_index).collect();
         let State { cache, loading, overlay, .. } = &mut *state;
         cache.install(resource, rows, second, &self.shared.budget);
         let overlay = overlay.as_ref().expect("a ready tenant has its base");
         let missed =
             loading.iter().filter(|loading| *loading.resource == *resource).flat_map(|loading| &loading.events);
-        for event in missed.filter(|event| view.head < event.revision) {
+        for event in missed.filter(|event| index.head < event.revision) {
             cache.follow(event, overlay.has(event.key.as_bytes()), second, &self.shared.budget);
         }
         Ok(true)
@@ -320,7 +374,7 @@ fn count_cached(state: &MutexGuard<'_, State>, range: &KeyRange) -> u64 {
     let overlay = state.overlay();
     let (mut live, mut hidden) = (0, 0);
     for (key, row) in state.cache.range(range) {
-        live += u64::from(row.value.is_some());
+        live += u64::from(row.is_live());
         hidden += u64::from(overlay.has(key.as_bytes()));
     }
     live + overlay.range(range).len() as u64 - hidden

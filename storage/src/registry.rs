@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::base::{BaseChain, Overlay};
-use crate::engine::TenantRecord;
+use crate::engine::{Head, TenantRecord};
 use crate::error::StorageError;
 use crate::key::{Revision, TenantId};
 use crate::lane::Work;
@@ -15,7 +15,7 @@ use crate::limits::PURGE_ROWS_MAX;
 use crate::store::{Shared, Store, random_bytes};
 use crate::tenant::{Staged, Tenant, check_size};
 use crate::tenant_log::TenantLog;
-use crate::write::WriteSet;
+use crate::write::{Usage, WriteSet};
 
 /// What a new tenant starts with.
 #[derive(Clone, Debug, Default)]
@@ -195,7 +195,7 @@ async fn create(shared: Arc<Shared>, new: NewTenant) -> Result<TenantRow, Storag
     let overlay = Arc::new(Overlay { chain, starts: vec![start], seed, holes: holes.clone() });
     let tenant = Arc::new(Tenant::fresh(id, lane, shared.clone(), start, overlay));
     let bases = vec![(shared.base.hash(), start)];
-    let (head, floor) = (start, start);
+    let (head, floor) = (Head { revision: start, usage: Usage::default() }, start);
     let mut row = TenantRecord { id, lane, name: Some(name), record, head, floor, seed, bases, holes };
     // In the map before it is in the database: who finds the row must find this tenant, not make another.
     shared.adopt(tenant.clone());
@@ -217,9 +217,7 @@ async fn write_first(
     // A tenant that is not in the database yet has nothing there: what the base does not have is absent.
     let fetched = tenant.fetched_nothing(first_writes);
     let staged = tenant.stage(first_writes, Some(&fetched), |work| {
-        if let Some((event, _)) = work.events.last() {
-            row.head = event.revision;
-        }
+        row.head = work.head.unwrap_or(row.head);
         work.record = Some(row.clone());
         work.next_tenant = u64::from(tenant.id.get()) + 1;
     })?;
@@ -235,7 +233,7 @@ async fn delete(shared: Arc<Shared>, id: TenantId) -> Result<(), StorageError> {
         let mut record = shared.read_row(id).await?;
         let tenant = shared.tenant(id, record.lane);
         // From here on nothing new is written, so that this is above everything that was or will be handed out.
-        let mark = tenant.vanish().max(record.head);
+        let mark = tenant.vanish().max(record.head.revision);
         record.name = None;
         let begun = submit(tenant.clone(), |work| {
             work.record = Some(record);
@@ -260,11 +258,11 @@ async fn purge(shared: &Arc<Shared>, id: TenantId) -> Result<(), StorageError> {
     }
     submit(tenant, |work| {
         // The head in the row is above what the first step knew if the process ended in between.
-        work.revision_mark = record.head.get();
+        work.revision_mark = record.head.revision.get();
         work.forget = true;
     })
     .await?;
-    shared.raise_mark(record.head);
+    shared.raise_mark(record.head.revision);
     shared.forget(id);
     Ok(())
 }

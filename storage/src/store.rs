@@ -290,7 +290,7 @@ impl Shared {
         self.fed.notify_waiters();
     }
 
-    /// Evicts until the cache is within its budget: always the least recently used resource of the tenant that holds
+    /// Evicts until the cache is within its budget: always from the tenant that holds
     /// most, which is the one furthest above its fair share.
     pub(crate) fn evict(&self) {
         while self.budget.is_exceeded() {

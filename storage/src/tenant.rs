@@ -11,7 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use crate::base::Overlay;
-use crate::cache::Cache;
+use crate::cache::{Cache, Known, Row};
+use crate::engine::Head;
 use crate::error::StorageError;
 use crate::event::Event;
 use crate::history::{History, Since};
@@ -19,7 +20,7 @@ use crate::key::{Key, Revision, TenantId};
 use crate::lane::{RowChange, Work};
 use crate::limits::WRITE_SET_CHANGES_MAX;
 use crate::store::Shared;
-use crate::write::{Change, Entry, Expect, Op, WriteSet};
+use crate::write::{Change, Entry, Expect, Op, Usage, WriteSet};
 
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
@@ -52,8 +53,10 @@ pub(crate) struct State {
     pub(crate) head: Revision,
     /// Oldest revision that can be asked for.
     pub(crate) floor: Revision,
-    /// Last revision handed out to a write. Invariant: `head <= assigned`.
-    pub(crate) assigned: Revision,
+    /// What is stored at the head.
+    pub(crate) usage: Usage,
+    /// Where the last write that was accepted leads. Invariant: `head <= assigned.revision`.
+    pub(crate) assigned: Head,
     /// Set from the moment the tenant is ready.
     pub(crate) overlay: Option<Arc<Overlay>>,
     /// States of keys with writes that are not durable yet, and the revision of the last such write.
@@ -92,7 +95,8 @@ impl Tenant {
             phase: Phase::Cold,
             head: Revision::ZERO,
             floor: Revision::ZERO,
-            assigned: Revision::ZERO,
+            usage: Usage::default(),
+            assigned: Head::default(),
             overlay: None,
             pending: HashMap::new(),
             history: History::default(),
@@ -117,7 +121,7 @@ impl Tenant {
         let tenant = Tenant::cold(id, lane, shared);
         {
             let mut state = tenant.lock();
-            state.become_ready(start, start, overlay);
+            state.become_ready(Head { revision: start, usage: Usage::default() }, start, overlay);
             if cached {
                 state.cache = Cache::complete();
             }
@@ -182,6 +186,9 @@ impl Tenant {
         if missing {
             return Ok(Staged::Missing(state.head));
         }
+        if set.within.is_some_and(|limit| plan.next.usage.grew_beyond(state.assigned.usage, limit)) {
+            return Err(StorageError::Full);
+        }
         let revisions = plan.events.iter().map(|(event, _)| event.revision).collect();
         let (reply, answer) = oneshot::channel();
         let mut work = Work::new(self.clone(), reply);
@@ -190,6 +197,7 @@ impl Tenant {
         work.due.extend(set.due_remove.iter().map(|due| (due.clone(), false)));
         work.owners.extend(set.owners_add.iter().map(|(uid, key)| (uid.clone(), key.clone(), true)));
         work.owners.extend(set.owners_remove.iter().map(|(uid, key)| (uid.clone(), key.clone(), false)));
+        work.head = (!plan.events.is_empty()).then_some(plan.next);
         work.events = plan.events;
         finish(&mut work);
         let pending = work.events.iter().map(|(event, _)| (event.key.clone(), (event.revision, event.after.clone())));
@@ -231,11 +239,12 @@ impl Tenant {
                     let in_base = overlay.as_ref().is_some_and(|overlay| overlay.has(event.key.as_bytes()));
                     state.cache.follow(event, in_base, second, &self.shared.budget);
                 }
-                state.head = event.revision;
             }
             if let Some(head) = work.head {
-                state.head = head;
-                state.assigned = state.assigned.max(head);
+                (state.head, state.usage) = (head.revision, head.usage);
+                if state.assigned.revision < head.revision {
+                    state.assigned = head;
+                }
             }
             if state.pending.is_empty() {
                 // An empty map of this kind still holds a kilobyte.
@@ -250,7 +259,7 @@ impl Tenant {
     pub(crate) fn fail_pending(&self) -> Vec<Work> {
         let mut state = self.state.lock();
         state.pending.clear();
-        state.assigned = state.head;
+        state.assigned = Head { revision: state.head, usage: state.usage };
         self.shared.lane(self.lane).drain(self.id)
     }
 
@@ -269,7 +278,7 @@ impl Tenant {
             state.phase = Phase::Gone;
             state.cache.clear(&self.shared.budget);
             state.history = History::default();
-            state.assigned
+            state.assigned.revision
         };
         self.changed.notify_waiters();
         assigned
@@ -290,12 +299,13 @@ impl Drop for Tenant {
 }
 
 impl State {
-    pub(crate) fn become_ready(&mut self, head: Revision, floor: Revision, overlay: Arc<Overlay>) {
-        assert!(floor <= head, "a floor is a revision that was handed out");
+    pub(crate) fn become_ready(&mut self, head: Head, floor: Revision, overlay: Arc<Overlay>) {
+        assert!(floor <= head.revision, "a floor is a revision that was handed out");
         self.phase = Phase::Ready;
         // A slice may have expired since the row was read.
-        (self.head, self.floor, self.assigned) = (head, floor.max(self.floor), head);
-        self.history = History::starting_at(head);
+        (self.head, self.usage, self.assigned) = (head.revision, head.usage, head);
+        self.floor = floor.max(self.floor);
+        self.history = History::starting_at(head.revision);
         self.overlay = Some(overlay);
     }
 
@@ -303,15 +313,16 @@ impl State {
         self.overlay.as_ref().expect("a ready tenant has its base")
     }
 
-    /// Returns the durable state of a key if its resource is in memory.
+    /// Returns the durable state of a key if it is in memory.
     pub(crate) fn cached(&mut self, key: &Key, second: u32) -> Option<Option<Entry>> {
         if !self.cache.touch(key.resource_prefix(), second) {
             return None;
         }
-        Some(match self.cache.get(key) {
-            Some(row) => row.entry(key),
-            None => self.overlay().get(key.as_bytes()),
-        })
+        let Some(row) = self.cache.get(key, second) else { return Some(self.overlay().get(key.as_bytes())) };
+        match known(row, key, &self.history) {
+            Known::State(state) => Some(state),
+            Known::Away(_) => None,
+        }
     }
 
     /// Returns the state that the next write of a key is computed on, if it is in memory.
@@ -342,11 +353,22 @@ impl State {
     }
 }
 
+/// Returns what memory knows of a key that has a row: a value that is away may be in the recent history.
+pub(crate) fn known(row: &Row, key: &Key, history: &History) -> Known {
+    match row.known(key) {
+        Known::Away(length) => match history.at(row.revision).filter(|event| event.key == *key) {
+            Some(event) => Known::State(event.after.clone()),
+            None => Known::Away(length),
+        },
+        state @ Known::State(_) => state,
+    }
+}
+
 /// A write set on its way through the checks.
 struct Plan {
     events: Vec<(Arc<Event>, RowChange)>,
     local: HashMap<Key, Option<Entry>>,
-    next: Revision,
+    next: Head,
 }
 
 impl Plan {
@@ -359,7 +381,7 @@ impl Plan {
         if !met {
             return Err(StorageError::Conflict { key: change.key.clone(), current });
         }
-        let revision = self.next.plus(1);
+        let revision = self.next.revision.plus(1);
         let key = change.key.clone();
         let (after, row) = match &change.op {
             Op::Put { stamp, value } => {
@@ -372,7 +394,7 @@ impl Plan {
             Op::Delete if state.overlay().has(key.as_bytes()) => (None, RowChange::Tombstone),
             Op::Delete => (None, RowChange::Remove),
         };
-        self.next = revision;
+        self.next = Head { revision, usage: self.next.usage.after(current.as_ref(), after.as_ref()) };
         self.local.insert(key.clone(), after.clone());
         self.events.push((Arc::new(Event::new(revision, key, current, after)), row));
         Ok(())

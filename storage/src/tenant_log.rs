@@ -8,7 +8,7 @@ use crate::key::{Key, Prefix, Revision, TenantId};
 use crate::registry::answered;
 use crate::tenant::{Fetched, Staged, Tenant, check_size};
 use crate::watch::Cursor;
-use crate::write::{Entry, WriteSet};
+use crate::write::{Entry, Usage, WriteSet};
 
 /// One tenant's log. Cheap to clone; as long as a clone lives, the tenant stays warm.
 #[derive(Clone)]
@@ -61,6 +61,12 @@ impl TenantLog {
         Ok(self.tenant.ready()?.map_or(Revision::ZERO, |state| state.head))
     }
 
+    /// Returns what the tenant stores, as of the last durable commit.
+    pub async fn usage(&self) -> Result<Usage, StorageError> {
+        self.tenant.wake().await?;
+        Ok(self.tenant.ready()?.map_or(Usage::default(), |state| state.usage))
+    }
+
     /// Returns the oldest revision that can be listed at or watched from.
     pub async fn floor(&self) -> Result<Revision, StorageError> {
         self.tenant.wake().await?;
@@ -108,7 +114,7 @@ impl TenantLog {
     /// against the pending state of its key. Once queued, the write goes on if the caller goes away.
     ///
     /// # Errors
-    /// `Conflict` when an expectation fails: nothing was written. `Unavailable` when the batch failed, or one before it
+    /// `Conflict` when an expectation fails, `Full` when the tenant would grow beyond its limit: nothing was written. `Unavailable` when the batch failed, or one before it
     /// that this write came after: nothing was written, and it may be tried again.
     pub async fn commit(&self, set: WriteSet) -> Result<Vec<Revision>, StorageError> {
         check_size(&set, &self.tenant.shared)?;

@@ -1,5 +1,6 @@
 //! Contract tests: one suite, run over every engine.
 
+mod cache;
 mod cluster;
 mod connections;
 mod contract;
@@ -50,6 +51,7 @@ suite! {
     list_at_a_revision_shows_the_past,
     list_beyond_the_head_or_below_the_floor_is_refused,
     count_follows_writes,
+    usage_follows_the_writes_and_its_limit_refuses_growth,
     watch_sees_every_event_once_in_order,
     watch_resumes_from_the_event_tables_after_a_restart,
     base_objects_are_there_from_the_start,

@@ -71,6 +71,30 @@ pub struct Due {
     pub key: Vec<u8>,
 }
 
+/// What a tenant stores of its own. Below zero when it deleted or shortened objects of its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Objects, those of the base not counted.
+    pub objects: i64,
+    /// Bytes of their values, history not counted.
+    pub bytes: i64,
+}
+
+impl Usage {
+    /// Returns the usage after the state of a key has changed.
+    pub(crate) fn after(self, before: Option<&Entry>, after: Option<&Entry>) -> Usage {
+        let bytes = |entry: Option<&Entry>| entry.map_or(0, |entry| entry.value.len() as i64);
+        let objects = i64::from(after.is_some()) - i64::from(before.is_some());
+        Usage { objects: self.objects + objects, bytes: self.bytes + bytes(after) - bytes(before) }
+    }
+
+    /// Tells whether something grew beyond a limit; what was beyond it already may shrink.
+    pub(crate) fn grew_beyond(self, old: Usage, limit: Usage) -> bool {
+        let grew = |new: i64, old: i64, limit: i64| limit < new && old < new;
+        grew(self.objects, old.objects, limit.objects) || grew(self.bytes, old.bytes, limit.bytes)
+    }
+}
+
 /// Changes that are committed together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct WriteSet {
@@ -84,6 +108,8 @@ pub struct WriteSet {
     pub owners_add: Vec<(String, Key)>,
     /// Index entries (owner uid, dependent) to remove.
     pub owners_remove: Vec<(String, Key)>,
+    /// Refused when the tenant would grow beyond this.
+    pub within: Option<Usage>,
 }
 
 impl WriteSet {

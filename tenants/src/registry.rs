@@ -289,7 +289,9 @@ impl Registry {
         check_issuer(issuer)?;
         let hosts = check_hosts(&self.options.endpoints, &new.hosts)?;
         let created = whole_seconds((self.options.clock)());
-        let keys = TenantKeys::generate(issuer, created)?;
+        let issuer = issuer.to_owned();
+        let keys = tokio::task::spawn_blocking(move || TenantKeys::generate(&issuer, created));
+        let keys = keys.await.map_err(|_| TenantsError::Crypto("make keys"))??;
         let record = TenantRecord { uid: Uuid::new_v4(), created, keys, limits: new.limits, hosts };
         let holes = record.holes(&name, self.server.authority(), &self.options.fill_holes);
         if let Err(error) = self.claims.claim(&name, &record.hosts).await {

@@ -6,6 +6,7 @@
 
 mod certificates;
 mod claim_resize;
+pub mod control_plane;
 mod escalation;
 pub mod quota;
 mod ingress_class;
@@ -85,6 +86,7 @@ pub async fn mutate(
     tolerations::admit(&write, new);
     storage_class::admit(&write, new).await?;
     storage_protection::admit(&write, new);
+    control_plane::admit(&write, new);
     runtime_class::admit(&write, new).await?;
     ingress_class::admit(&write, new).await?;
     topology_labels::admit(&write, new).await?;

@@ -2,9 +2,11 @@
 //!
 //! Pure: somebody who knows the tenant decides when to ask and writes the answer.
 
+use super::base;
 use crate::authz::RBAC_GROUP;
 use crate::authz::coverage::uncovered;
 use crate::authz::rule::Rule;
+use kplex_storage::Key;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -32,6 +34,14 @@ pub fn returns(group: &str, resource: &str, name: &str) -> Return {
         ("", "serviceaccounts") if name != "default" => Return::AtStart,
         _ => Return::Soon,
     }
+}
+
+/// Whether upstream's next start would bring an object of a key back, or back to what it should be.
+#[must_use]
+pub fn wants_start(key: &Key, live: Option<&Value>) -> bool {
+    let (group, resource) = (key.group(), key.resource());
+    returns(group, resource, key.name()) == Return::AtStart
+        && base::expected(key).is_some_and(|expected| reconcile(group, resource, &expected, live) != Action::Keep)
 }
 
 /// What to do about a bootstrap object.

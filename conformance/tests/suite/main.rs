@@ -9,5 +9,6 @@ mod endpoints;
 mod isolation;
 
 mod bad_input;
+mod controllers;
 mod crash;
 mod drain;

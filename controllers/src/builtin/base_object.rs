@@ -1,31 +1,22 @@
-//! Objects of the shared base that upstream puts back soon after they were deleted or changed (D4): system namespaces,
-//! flow control, the Service of the API server.
+//! Objects of the shared base that come back (D4): soon after they were deleted or changed, as system namespaces, flow
+//! control and the Service of the API server, or at the next start of the server, as RBAC.
 //!
-//! What upstream puts back only at its start, such as RBAC, is left as it is here.
+//! What comes back soon is seen in the feed. What comes back at a start has a due row, written with the change that called
+//! for it: a tenant in which nobody touched the base costs nothing.
 
 use super::process::{Failure, Settled, Tenant};
 use super::{resources, root_certificate};
+use crate::client::Client;
 use kplex_apiserver::bootstrap::base;
 use kplex_apiserver::bootstrap::reconcile::{Action, Return, reconcile as decide, returns};
-use kplex_storage::Key;
+use kplex_apiserver::due;
+use kplex_apiserver::resource::Served;
+use kplex_storage::{Key, WriteSet};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::OnceLock;
-
-/// The objects that come back soon, by storage key; some dozens.
-fn objects() -> &'static HashMap<String, Value> {
-    static OBJECTS: OnceLock<HashMap<String, Value>> = OnceLock::new();
-    OBJECTS.get_or_init(|| {
-        let all = base::objects().into_iter().map(|row| (base::key(&row), row.object));
-        let soon = all
-            .filter(|(key, _)| returns(key.group(), key.resource(), key.name()) == Return::Soon && !is_anothers(key));
-        soon.map(|(key, object)| (key.as_str().to_owned(), object)).collect()
-    })
-}
 
 /// Controllers of their own look after these, in every namespace.
 fn is_anothers(key: &Key) -> bool {
-    matches!(key.resource(), "serviceaccounts") || key.name() == "kube-root-ca.crt"
+    key.name() == "kube-root-ca.crt" || (key.resource() == "serviceaccounts" && key.name() == "default")
 }
 
 /// Whether a change of an object may call for work here; cheap, before the objects are looked at.
@@ -44,27 +35,44 @@ pub(crate) fn concerns(group: &str, resource: &str, deleted: bool) -> bool {
 /// # Errors
 /// When a request or the store fails.
 pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
-    let Some(expected) = objects().get(key) else { return Ok(Settled) };
-    let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
+    let Some(key) = Key::parse(key.as_bytes()).filter(|key| !is_anothers(key)) else { return Ok(Settled) };
+    let Some(mut expected) = base::expected(&key) else { return Ok(Settled) };
     let Some(served) = tenant.resource(key.group(), key.resource()).await? else { return Ok(Settled) };
     let live = tenant.read(&key).await?;
-    let mut expected = expected.clone();
     fill(tenant, &mut expected);
     let client = tenant.server_client();
+    let path = resources::object(&served, key.namespace(), key.name());
     match decide(key.group(), key.resource(), &expected, live.as_ref()) {
-        Action::Keep | Action::Recreate => {}
-        Action::Create => match client.create(&resources::collection(&served, key.namespace()), &expected).await {
-            // Somebody was faster, or its namespace goes or is gone: its own return brings this back.
-            Err(error) if error.code() == 409 || error.has_cause("NamespaceTerminating") => {}
-            outcome => {
-                outcome?;
-            }
-        },
+        Action::Keep => settle(tenant, &key).await?,
+        Action::Create => create(&client, &served, &key, &expected).await?,
         Action::Update(wanted) => {
-            client.update(&resources::object(&served, key.namespace(), key.name()), &wanted).await?;
+            client.update(&path, &wanted).await?;
+        }
+        Action::Recreate => {
+            let uid = live.as_ref().and_then(|live| live.pointer("/metadata/uid"));
+            let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
+            client.delete(&path, &options).await?;
+            create(&client, &served, &key, &expected).await?;
         }
     }
     Ok(Settled)
+}
+
+async fn create(client: &Client, served: &Served, key: &Key, expected: &Value) -> Result<(), Failure> {
+    match client.create(&resources::collection(served, key.namespace()), expected).await {
+        // Somebody was faster, or its namespace goes or is gone: its own return brings this back.
+        Err(error) if error.code() == 409 || error.has_cause("NamespaceTerminating") => Ok(()),
+        outcome => Ok(outcome.map(|_| ())?),
+    }
+}
+
+/// Nothing is left to do, so the row that asked for it goes. Writes that bring an object back remove it themselves.
+async fn settle(tenant: &Tenant, key: &Key) -> Result<(), Failure> {
+    if returns(key.group(), key.resource(), key.name()) == Return::AtStart {
+        let set = WriteSet { due_remove: vec![due::base_object(key)], ..WriteSet::default() };
+        tenant.scope.log().commit(set).await?;
+    }
+    Ok(())
 }
 
 /// Fills the holes as the base of a new tenant is filled.
@@ -104,24 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_namespaces_and_flow_control_come_back_and_rbac_does_not() {
-        for key in [
-            "/namespaces/kube-system",
-            "flowcontrol.apiserver.k8s.io/flowschemas/catch-all",
-            "/services/default/kubernetes",
-        ] {
-            assert!(objects().contains_key(key), "{key}");
+    fn everything_that_comes_back_soon_is_routed() {
+        for row in base::objects() {
+            let key = base::key(&row);
+            if returns(key.group(), key.resource(), key.name()) == Return::Soon && !is_anothers(&key) {
+                assert!(concerns(key.group(), key.resource(), true), "{key:?}");
+            }
         }
-        for key in [
-            "rbac.authorization.k8s.io/clusterroles/admin",
-            "/serviceaccounts/default/default",
-            "/configmaps/default/kube-root-ca.crt",
-        ] {
-            assert!(!objects().contains_key(key), "{key}");
-        }
-        for key in objects().keys() {
-            let key = Key::parse(key.as_bytes()).unwrap();
-            assert!(concerns(key.group(), key.resource(), true), "{key:?} is routed");
-        }
+        assert!(!concerns("rbac.authorization.k8s.io", "clusterroles", true), "comes back at a start");
     }
 }

@@ -72,7 +72,7 @@ async fn rows(process: &Process, until: u64) -> Result<Vec<(TenantId, Due)>, Fai
 async fn add(process: &Arc<Process>, tenant: TenantId, row: &Due) -> Result<(), Failure> {
     if row.kind == due::RETRY {
         match Work::from_row_key(tenant, &row.key) {
-            Some(work) => process.queue.add_durable(work),
+            Some(work) => process.queue(work.controller.pool()).add_durable(work),
             None => {
                 tracing::warn!(tenant = tenant.get(), key = %String::from_utf8_lossy(&row.key), "due row of no controller")
             }
@@ -87,7 +87,7 @@ async fn add(process: &Arc<Process>, tenant: TenantId, row: &Due) -> Result<(), 
         Controller::Collect => wait_for_dependents(process, tenant, &row.key).await?,
         _ => {}
     }
-    process.queue.add(work, None);
+    process.add(work, None);
     Ok(())
 }
 

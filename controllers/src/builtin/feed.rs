@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// Name under which the position is stored.
 const CONSUMER: &str = "controllers";
-/// Pieces of work above which the feed waits: some ten megabytes. What is not read stays in the log.
-pub(crate) const WORK_MAX: usize = 50_000;
 /// Wait while there is too much work, or after the store failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -21,7 +19,7 @@ pub(crate) async fn run(process: Arc<Process>) {
     let progress = Arc::new(Progress::default());
     let mut tail = process.controllers.store.tail(CONSUMER);
     loop {
-        let full = process.queue.len() >= WORK_MAX;
+        let full = process.is_full();
         tokio::select! {
             () = drain.cancelled() => break,
             () = progress.changed() => acknowledge(&tail, &progress),
@@ -53,7 +51,7 @@ fn dispatch(process: &Process, progress: &Arc<Progress>, batch: &TailBatch) {
     let ticket: Ticket = progress.open(batch.position);
     for (tenant, event) in &batch.events {
         for work in route::route(*tenant, event.as_ref().into(), &process.waiting) {
-            process.queue.add(work, Some(ticket.clone()));
+            process.add(work, Some(ticket.clone()));
         }
     }
 }

@@ -25,28 +25,37 @@ mod bootstrap;
 mod protection;
 mod base_object;
 mod event_expiry;
+mod flow_schema;
 mod renewal;
 mod definition;
 mod namespace;
+mod plane;
+mod quota;
 mod root_certificate;
 
 use crate::Controllers;
+use crate::operator::Operator;
 use process::Process;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use work::Pool;
 
-/// Workers of the process: they mostly wait for commits.
+/// Workers of the controllers, and of the operator: they mostly wait for commits.
 const WORKERS: usize = 8;
 /// Wait before due rows are read again after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the controllers; `renewals` gets names of control planes whose credentials age. Whoever starts them joins the tasks after the drain.
+/// Starts the controllers, and the work of the operator where there is one. Whoever starts them joins the tasks after the
+/// drain.
 #[must_use]
-pub fn start(controllers: &Controllers, renewals: mpsc::Sender<String>) -> Vec<JoinHandle<()>> {
-    let process = Process::new(controllers.clone(), renewals);
-    let mut tasks: Vec<JoinHandle<()>> = (0..WORKERS).map(|_| tokio::spawn(worker::run(process.clone()))).collect();
+pub(crate) fn start(controllers: Controllers, operator: Option<Arc<Operator>>) -> Vec<JoinHandle<()>> {
+    let process = Process::new(controllers, operator);
+    let mut tasks = Vec::with_capacity(2 * WORKERS + 1);
+    for _ in 0..WORKERS {
+        tasks.push(tokio::spawn(worker::run(process.clone(), Pool::Tenants)));
+        tasks.push(tokio::spawn(worker::run(process.clone(), Pool::Operator)));
+    }
     tasks.push(tokio::spawn(sources(process)));
     tasks
 }

@@ -1,24 +1,29 @@
 //! What all controllers of the process share, and one tenant as a controller sees it.
 
+use super::progress::Ticket;
 use super::queue::Queue;
 use super::resources;
 use super::waiting::Waiting;
-use super::work::{Controller, Work};
+use super::work::{Controller, Pool, Work};
 use crate::Controllers;
 use crate::client::{Client, ClientError};
+use crate::operator::Operator;
 use kplex_apiserver::codec;
 use kplex_apiserver::resource::Served;
 use kplex_machinery::status::Status;
 use kplex_storage::{Key, ListQuery, Prefix, StorageError, TenantId};
-use kplex_tenants::{TenantScope, TenantsError};
+use kplex_tenants::{HUB, TenantScope, TenantsError};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Names of tenants kept by number, so that the feed need not look them up; dropped as a whole when it is full.
 const NAMES_MAX: usize = 4096;
+/// Workers that one tenant may keep busy.
+const TENANT_WORKERS_MAX: usize = 3;
+/// Pieces of work above which the feed waits: some ten megabytes.
+const WORK_MAX: usize = 50_000;
 /// Objects read at a time.
 const READ_CHUNK: usize = 500;
 
@@ -70,12 +75,14 @@ impl Failure {
 pub(crate) struct Process {
     /// The server they work in.
     pub controllers: Controllers,
-    /// What is to do.
-    pub queue: Queue,
+    /// The operator, where there is a hub.
+    pub operator: Option<Arc<Operator>>,
+    /// What the controllers have to do.
+    tenants: Queue,
+    /// What the operator has to do; all of it is the hub's.
+    planes: Queue,
     /// What waits for something else to go.
     pub waiting: Waiting,
-    /// Names of control planes whose credentials age, for the operator.
-    pub renewals: mpsc::Sender<String>,
     // Taken alone, never across an await.
     names: Mutex<HashMap<TenantId, String>>,
 }
@@ -83,14 +90,35 @@ pub(crate) struct Process {
 impl Process {
     /// Puts the shared state together.
     #[must_use]
-    pub(crate) fn new(controllers: Controllers, renewals: mpsc::Sender<String>) -> Arc<Self> {
+    pub(crate) fn new(controllers: Controllers, operator: Option<Arc<Operator>>) -> Arc<Self> {
         Arc::new(Self {
             controllers,
-            renewals,
-            queue: Queue::default(),
+            operator,
+            tenants: Queue::new(TENANT_WORKERS_MAX),
+            planes: Queue::new(usize::MAX),
             waiting: Waiting::default(),
             names: Mutex::default(),
         })
+    }
+
+    /// Returns the queue of a pool.
+    #[must_use]
+    pub(crate) fn queue(&self, pool: Pool) -> &Queue {
+        match pool {
+            Pool::Tenants => &self.tenants,
+            Pool::Operator => &self.planes,
+        }
+    }
+
+    /// Adds work, with the batch of the feed that caused it.
+    pub(crate) fn add(&self, work: Work, ticket: Option<Ticket>) {
+        self.queue(work.controller.pool()).add(work, ticket);
+    }
+
+    /// Whether there is so much to do that the feed waits. What is not read stays in the log.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        self.tenants.len() + self.planes.len() >= WORK_MAX
     }
 
     /// Returns a tenant, waking it when it is cold; `None` when it is gone.
@@ -121,7 +149,8 @@ impl Process {
     /// Forgets everything about a tenant that is gone.
     pub(crate) fn forget(&self, id: TenantId) {
         self.names.lock().remove(&id);
-        self.queue.forget(id);
+        self.tenants.forget(id);
+        self.planes.forget(id);
         self.waiting.forget(id);
     }
 }
@@ -136,6 +165,12 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
+    /// Whether `ControlPlane` objects mean something here.
+    #[must_use]
+    pub(crate) fn is_hub(&self) -> bool {
+        self.scope.name() == HUB
+    }
+
     /// Returns a client that acts as a controller's service account in kube-system.
     #[must_use]
     pub(crate) fn client(&self, account: &'static str) -> Client {
@@ -206,7 +241,7 @@ impl Tenant {
 
     /// Adds work of this tenant.
     pub(crate) fn add(&self, controller: Controller, key: &str) {
-        self.process.queue.add(Work::new(self.scope.id(), controller, key), None);
+        self.process.add(Work::new(self.scope.id(), controller, key), None);
     }
 
     /// Returns the time as `metav1.Time` is written.

@@ -12,8 +12,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Workers that one tenant may keep busy.
-pub(crate) const TENANT_WORKERS_MAX: usize = 3;
 /// First wait after a failure; doubled with each one more.
 const BACKOFF_MIN: Duration = Duration::from_millis(5);
 /// Longest wait after a failure.
@@ -73,8 +71,9 @@ struct Line {
     in_ring: bool,
 }
 
-#[derive(Default)]
 struct Inner {
+    /// Workers that one tenant may keep busy.
+    tenant_workers_max: usize,
     items: HashMap<Work, Item>,
     lines: HashMap<TenantId, Line>,
     /// Tenants with waiting work that may start, in the order of their turns.
@@ -83,7 +82,6 @@ struct Inner {
 }
 
 /// The queue.
-#[derive(Default)]
 pub(crate) struct Queue {
     // Lock order: taken alone, never across an await.
     inner: Mutex<Inner>,
@@ -91,6 +89,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Returns an empty queue in which one tenant may keep this many workers busy.
+    #[must_use]
+    pub(crate) fn new(tenant_workers_max: usize) -> Self {
+        let inner = Inner {
+            tenant_workers_max,
+            items: HashMap::new(),
+            lines: HashMap::new(),
+            ring: VecDeque::new(),
+            delayed: BTreeSet::new(),
+        };
+        Self { inner: Mutex::new(inner), ready: Notify::new() }
+    }
+
     /// Adds work that a batch of the feed caused, or nobody in particular. Work that waits already is not added twice; work
     /// that runs is run again afterwards.
     pub(crate) fn add(&self, work: Work, ticket: Option<Ticket>) {
@@ -206,7 +217,7 @@ impl Inner {
             self.lines.remove(&tenant);
             return;
         }
-        let wanted = !line.waiting.is_empty() && line.running < TENANT_WORKERS_MAX;
+        let wanted = !line.waiting.is_empty() && line.running < self.tenant_workers_max;
         if wanted && !line.in_ring {
             line.in_ring = true;
             self.ring.push_back(tenant);
@@ -225,7 +236,7 @@ impl Inner {
             let tenant = self.ring.pop_front()?;
             let Some(line) = self.lines.get_mut(&tenant) else { continue };
             line.in_ring = false;
-            let work = if line.running < TENANT_WORKERS_MAX { line.waiting.pop_front() } else { None };
+            let work = if line.running < self.tenant_workers_max { line.waiting.pop_front() } else { None };
             let Some(work) = work else {
                 self.settle_line(tenant);
                 continue;

@@ -3,7 +3,7 @@
 //! The row stays until the Secret is written again, so that a crash loses nothing.
 
 use super::process::{Failure, Settled, Tenant};
-use crate::operator::HUB;
+use super::work::Controller;
 use kplex_storage::Key;
 use serde_json::Value;
 
@@ -14,13 +14,11 @@ use serde_json::Value;
 pub(super) async fn reconcile(tenant: &Tenant, key: &str) -> Result<Settled, Failure> {
     let Some(key) = Key::parse(key.as_bytes()) else { return Ok(Settled) };
     // Anybody may write the annotation in a control plane of their own; it means nothing there.
-    if tenant.scope.name() != HUB {
+    if !tenant.is_hub() {
         return Ok(Settled);
     }
-    let Some(secret) = tenant.read(&key).await? else { return Ok(Settled) };
-    if let Some(name) = owner(&secret) {
-        // The operator is gone only in a process that ends.
-        let _ = tenant.process.renewals.send(name.to_owned()).await;
+    if let Some(name) = tenant.read(&key).await?.as_ref().and_then(owner) {
+        tenant.add(Controller::ControlPlane, name);
     }
     Ok(Settled)
 }

@@ -1,6 +1,5 @@
 //! A look at everything, for the rare case that the log went on without the controllers for longer than it is kept.
 
-use super::feed::WORK_MAX;
 use super::process::{Failure, Process};
 use super::route::{Change, route};
 use kplex_storage::{ListQuery, Prefix, TenantId};
@@ -39,10 +38,10 @@ async fn one(process: &Arc<Process>, id: TenantId) -> Result<(), Failure> {
         for entry in &page.entries {
             let change = Change { key: &entry.key, before: None, after: Some(entry) };
             for work in route(id, change, &process.waiting) {
-                process.queue.add(work, None);
+                process.add(work, None);
             }
         }
-        while process.queue.len() >= WORK_MAX {
+        while process.is_full() {
             tokio::time::sleep(PAUSE).await;
         }
         if after.is_none() {

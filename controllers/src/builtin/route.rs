@@ -3,9 +3,9 @@
 //! Hot path: every write of every tenant passes here. Values are parsed only for what the metadata decides, and only when
 //! their bytes mention it.
 
-use super::base_object;
 use super::waiting::Waiting;
 use super::work::{Controller, Work};
+use super::{base_object, plane, quota};
 use kplex_storage::{Entry, Event, Key, TenantId};
 use memchr::memmem;
 use serde::Deserialize;
@@ -60,7 +60,7 @@ fn metadata(entry: Option<&Entry>) -> Metadata<'_> {
     serde_json::from_slice::<Object<'_>>(bytes).unwrap_or_default().metadata
 }
 
-fn mentions(bytes: &[u8], text: &str) -> bool {
+pub(super) fn mentions(bytes: &[u8], text: &str) -> bool {
     memmem::find(bytes, text.as_bytes()).is_some()
 }
 
@@ -94,6 +94,12 @@ pub(crate) fn route(tenant: TenantId, event: Change<'_>, waiting: &Waiting) -> V
     works.of_kind(event, &new, waiting);
     if !is_event(key) {
         works.collect(event, &old, &new, waiting);
+    }
+    if let Some(name) = plane::concerned(event) {
+        works.add(Controller::ControlPlane, name);
+    }
+    if let Some(space) = quota::concerned(event) {
+        works.add(Controller::Quota, space);
     }
     if base_object::concerns(key.group(), key.resource(), event.after.is_none()) {
         works.add(Controller::BaseObject, key.as_str());
@@ -168,6 +174,14 @@ impl Works {
             }
             ("certificates.k8s.io", "certificatesigningrequests") if event.after.is_some() => {
                 self.add(Controller::Certificate, name)
+            }
+            ("flowcontrol.apiserver.k8s.io", "flowschemas") if event.after.is_some() => {
+                self.add(Controller::FlowSchema, "")
+            }
+            ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations")
+                if event.before.is_none() || event.after.is_none() =>
+            {
+                self.add(Controller::FlowSchema, "")
             }
             ("rbac.authorization.k8s.io", "clusterroles") => self.add(Controller::Aggregation, ""),
             ("", "persistentvolumes" | "persistentvolumeclaims") | ("storage.k8s.io", "volumeattributesclasses") => {

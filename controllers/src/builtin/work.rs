@@ -34,17 +34,33 @@ pub(crate) enum Controller {
     BootstrapToken,
     /// Protects volumes, claims and attribute classes in use. Key: the object's storage key.
     Protection,
-    /// Restores base objects that upstream would restore. Key: the object's storage key.
+    /// Brings base objects back as upstream would. Key: the object's storage key.
     BaseObject,
     /// Removes events after their time. Key: the object's storage key.
     EventExpiry,
     /// Has credentials renewed. Key: the Secret's storage key.
     Renewal,
+    /// Counts what quotas are about. Key: the namespace.
+    Quota,
+    /// Tells which FlowSchemas name a priority level that is not there. Key: empty.
+    FlowSchema,
+    /// The operator's: brings a `ControlPlane` to what its object says. Key: the name.
+    ControlPlane,
+}
+
+/// Who does a piece of work. The operator has workers of its own: making and removing whole tenants is slow, and must not
+/// take turns with the small work of the hub's own controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    /// The workers of the controllers, fair over tenants.
+    Tenants,
+    /// The workers of the operator.
+    Operator,
 }
 
 impl Controller {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Definition,
         Self::Namespace,
         Self::DefaultAccount,
@@ -61,6 +77,9 @@ impl Controller {
         Self::BaseObject,
         Self::EventExpiry,
         Self::Renewal,
+        Self::Quota,
+        Self::FlowSchema,
+        Self::ControlPlane,
     ];
 
     /// Returns the name that due rows carry.
@@ -83,7 +102,16 @@ impl Controller {
             Self::BaseObject => "base-object",
             Self::EventExpiry => "event-expiry",
             Self::Renewal => "renewal",
+            Self::Quota => "quota",
+            Self::FlowSchema => "flow-schema",
+            Self::ControlPlane => "control-plane",
         }
+    }
+
+    /// Returns who does its work.
+    #[must_use]
+    pub(crate) const fn pool(self) -> Pool {
+        if matches!(self, Self::ControlPlane) { Pool::Operator } else { Pool::Tenants }
     }
 
     /// Returns the controller of a name.

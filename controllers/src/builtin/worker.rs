@@ -2,9 +2,11 @@
 
 use super::process::{Failure, Process, Settled, Tenant};
 use super::queue::{Finish, Taken};
-use super::work::{Controller, Work};
-use super::{account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry};
-use super::{namespace, protection, renewal, root_certificate, token_secret};
+use super::work::{Controller, Pool, Work};
+use super::{
+    account, aggregation, base_object, bootstrap, certificate, collect, definition, event_expiry, flow_schema,
+};
+use super::{namespace, plane, protection, quota, renewal, root_certificate, token_secret};
 use kplex_apiserver::due;
 use kplex_storage::{Due, WriteSet};
 use std::sync::Arc;
@@ -16,15 +18,16 @@ const DURABLE_AFTER: u32 = 3;
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Works until the drain. What runs then is finished.
-pub(crate) async fn run(process: Arc<Process>) {
+pub(crate) async fn run(process: Arc<Process>, pool: Pool) {
     let drain = process.controllers.shared.drain.clone();
+    let queue = process.queue(pool);
     loop {
         let taken = tokio::select! {
             () = drain.cancelled() => return,
-            taken = process.queue.take() => taken,
+            taken = queue.take() => taken,
         };
         let finish = one(&process, &taken).await;
-        process.queue.finish(&taken.work, finish);
+        queue.finish(&taken.work, finish);
     }
 }
 
@@ -106,5 +109,8 @@ async fn reconcile(tenant: &Tenant, work: &Work) -> Result<Settled, Failure> {
         Controller::BaseObject => base_object::reconcile(tenant, key).await,
         Controller::EventExpiry => event_expiry::reconcile(tenant, key).await,
         Controller::Renewal => renewal::reconcile(tenant, key).await,
+        Controller::FlowSchema => flow_schema::reconcile(tenant).await,
+        Controller::Quota => quota::reconcile(tenant, key).await,
+        Controller::ControlPlane => plane::reconcile(tenant, key).await,
     }
 }

@@ -1,13 +1,11 @@
 //! The two KubeFlex kinds, group `tenancy.kflex.kubestellar.org/v1alpha1`. Their CRDs are generated from these types.
 
+use kplex_apiserver::admission::control_plane::FINALIZER;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// Finalizer of control planes.
-pub const FINALIZER: &str = "kflex.kubestellar.org/finalizer";
 
 /// What a control plane is.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]

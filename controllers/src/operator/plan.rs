@@ -1,6 +1,7 @@
 //! What to do about a control plane: a pure function from what is wanted and what is there.
 
-use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, FINALIZER, SecretReference};
+use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, SecretReference};
+use kplex_apiserver::admission::control_plane::FINALIZER;
 use kube::ResourceExt;
 
 /// What a reconcile has found.
@@ -28,7 +29,10 @@ pub enum NamespaceState {
     Terminating,
 }
 
-/// One thing to do. Steps run in order; the first that fails ends the reconcile.
+/// Things to do side by side. Stages run one after the other; a step that fails ends the reconcile.
+pub type Stage = Vec<Step>;
+
+/// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Put the finalizer on the object.
@@ -49,16 +53,18 @@ pub enum Step {
     RemoveFinalizer,
 }
 
-/// Decides what to do. `now` is RFC 3339.
+/// Decides what to do, in stages none of which is empty. `now` is RFC 3339.
 #[must_use]
-pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Step> {
+pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Stage> {
     let has_finalizer = plane.finalizers().iter().any(|name| name == FINALIZER);
     if plane.metadata.deletion_timestamp.is_some() {
         return if has_finalizer { teardown(plane, observed) } else { Vec::new() };
     }
-    let mut steps = Vec::new();
+    let mut stages = Vec::new();
     if !has_finalizer {
-        steps.push(Step::AddFinalizer);
+        // The server's own hub has put it there at the create; another hosting cluster has not. It comes first: without
+        // it the object could go and leave its tenant behind.
+        stages.push(vec![Step::AddFinalizer]);
     }
     let outcome = match (plane.spec.type_, observed.namespace) {
         (ControlPlaneType::K8s, NamespaceState::Foreign) => {
@@ -69,44 +75,42 @@ pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Step> {
             Err(format!("namespace {} is still being deleted", namespace(plane)))
         }
         (ControlPlaneType::K8s, NamespaceState::Absent | NamespaceState::Ours) => {
-            steps.extend(build(observed));
+            stages.extend(build(observed));
             Ok(())
         }
         (other, _) => Err(format!("control planes of type {other} are not supported by this server yet")),
     };
     let status = status(plane, outcome, now);
     if plane.status.as_ref() != Some(&status) {
-        steps.push(Step::WriteStatus(status));
+        stages.push(vec![Step::WriteStatus(status)]);
     }
-    steps
+    stages
 }
 
-fn build(observed: &Observed) -> Vec<Step> {
-    let mut steps = Vec::new();
+/// The tenant and the namespace know nothing of each other; Secrets need both.
+fn build(observed: &Observed) -> Vec<Stage> {
+    let mut places = Vec::new();
     if !observed.tenant {
-        steps.push(Step::CreateTenant);
+        places.push(Step::CreateTenant);
     }
     if observed.namespace == NamespaceState::Absent {
-        steps.push(Step::CreateNamespace);
+        places.push(Step::CreateNamespace);
     }
-    if !observed.secrets {
-        steps.push(Step::WriteSecrets);
-    }
-    steps
+    let secrets = if observed.secrets { Vec::new() } else { vec![Step::WriteSecrets] };
+    [places, secrets].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
-fn teardown(plane: &ControlPlane, observed: &Observed) -> Vec<Step> {
-    let mut steps = Vec::new();
+fn teardown(plane: &ControlPlane, observed: &Observed) -> Vec<Stage> {
+    let mut places = Vec::new();
     if plane.spec.type_ == ControlPlaneType::K8s {
         if observed.tenant {
-            steps.push(Step::DeleteTenant);
+            places.push(Step::DeleteTenant);
         }
         if observed.namespace == NamespaceState::Ours {
-            steps.push(Step::DeleteNamespace);
+            places.push(Step::DeleteNamespace);
         }
     }
-    steps.push(Step::RemoveFinalizer);
-    steps
+    [places, vec![Step::RemoveFinalizer]].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
 /// Namespace of a control plane in the hosting cluster.
@@ -169,7 +173,7 @@ mod tests {
         ControlPlane::new("cp", ControlPlaneSpec { type_, ..ControlPlaneSpec::default() })
     }
 
-    fn names(steps: &[Step]) -> Vec<&'static str> {
+    fn names(stages: &[Stage]) -> String {
         let name = |step: &Step| match step {
             Step::AddFinalizer => "finalizer",
             Step::CreateTenant => "tenant",
@@ -180,21 +184,22 @@ mod tests {
             Step::DeleteNamespace => "delete namespace",
             Step::RemoveFinalizer => "let go",
         };
-        steps.iter().map(name).collect()
+        let stage = |stage: &Stage| stage.iter().map(name).collect::<Vec<_>>().join(" + ");
+        stages.iter().map(stage).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn a_new_control_plane_gets_everything_and_a_finished_one_nothing() {
         let mut plane = plane(ControlPlaneType::K8s);
-        let steps = plan(&plane, &Observed::default(), NOW);
-        assert_eq!(names(&steps), ["finalizer", "tenant", "namespace", "secrets", "status"]);
-        let Some(Step::WriteStatus(status)) = steps.last() else { panic!("no status") };
+        let stages = plan(&plane, &Observed::default(), NOW);
+        assert_eq!(names(&stages), "finalizer, tenant + namespace, secrets, status");
+        let [Step::WriteStatus(status)] = &stages[3][..] else { panic!("no status") };
         plane.status = Some(status.clone());
         plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         let done = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
-        assert_eq!(plan(&plane, &done, "2027-01-01T00:00:00Z"), []);
+        assert_eq!(names(&plan(&plane, &done, "2027-01-01T00:00:00Z")), "");
         let lost = Observed { secrets: false, ..done };
-        assert_eq!(names(&plan(&plane, &lost, NOW)), ["secrets"], "what is missing is made again");
+        assert_eq!(names(&plan(&plane, &lost, NOW)), "secrets", "what is missing is made again");
     }
 
     #[test]
@@ -203,9 +208,9 @@ mod tests {
         plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         plane.metadata.deletion_timestamp = Some(Time(Default::default()));
         let ours = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
-        assert_eq!(names(&plan(&plane, &ours, NOW)), ["delete tenant", "delete namespace", "let go"]);
+        assert_eq!(names(&plan(&plane, &ours, NOW)), "delete tenant + delete namespace, let go");
         let foreign = Observed { namespace: NamespaceState::Foreign, ..ours };
-        assert_eq!(names(&plan(&plane, &foreign, NOW)), ["delete tenant", "let go"]);
+        assert_eq!(names(&plan(&plane, &foreign, NOW)), "delete tenant, let go");
     }
 
     #[test]
@@ -214,9 +219,9 @@ mod tests {
             (ControlPlaneType::Vcluster, NamespaceState::Absent, "type vcluster"),
             (ControlPlaneType::K8s, NamespaceState::Foreign, "does not belong"),
         ] {
-            let steps = plan(&plane(type_), &Observed { namespace, ..Observed::default() }, NOW);
-            assert_eq!(names(&steps), ["finalizer", "status"]);
-            let Some(Step::WriteStatus(status)) = steps.last() else { panic!("no status") };
+            let stages = plan(&plane(type_), &Observed { namespace, ..Observed::default() }, NOW);
+            assert_eq!(names(&stages), "finalizer, status");
+            let [Step::WriteStatus(status)] = &stages[1][..] else { panic!("no status") };
             assert!(status.conditions[0].message.contains(text), "{status:?}");
         }
     }

@@ -1,17 +1,19 @@
 //! One control plane, from its name to what it should be. Idempotent; may run at any time.
 
 use super::Operator;
-use super::api::{ControlPlane, FINALIZER};
+use super::api::ControlPlane;
 use super::definitions::MANAGER;
 use super::plan::{NamespaceState, Observed, Step, namespace, plan};
 use super::secrets;
 use anyhow::Context;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kplex_tenants::NewControlPlane;
+use kplex_apiserver::admission::control_plane::FINALIZER;
+use kplex_tenants::{NewControlPlane, TenantScope};
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 impl Operator {
     fn planes(&self) -> Api<ControlPlane> {
@@ -22,47 +24,52 @@ impl Operator {
     ///
     /// # Errors
     /// The first step that failed; the caller tries again later.
-    pub(super) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
+    pub(crate) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
         let Some(plane) = self.planes().get_opt(name).await.context("read the control plane")? else { return Ok(()) };
         let observed = self.observe(&plane).await?;
         let now = self.controllers.shared.tenants.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        for step in plan(&plane, &observed, &now) {
-            let what = format!("{step:?}").split(['(', ' ']).next().unwrap_or("").to_owned();
-            self.take(&plane, step).await.with_context(|| format!("{what} of control plane {name}"))?;
+        for stage in plan(&plane, &observed, &now) {
+            try_join_all(stage.into_iter().map(|step| self.take(&plane, step))).await?;
         }
         Ok(())
     }
 
+    /// Looks at what there is. Secrets are only looked for where they can be: in the control plane's own namespace.
     async fn observe(&self, plane: &ControlPlane) -> anyhow::Result<Observed> {
         let name = plane.name_any();
         let tenants = &self.controllers.shared.tenants;
-        let scope = tenants.resolve(&name).await.context("look for the tenant")?;
-        let space = Api::<Namespace>::all(self.client.clone())
-            .get_opt(&namespace(plane))
-            .await
-            .context("look for the namespace")?;
-        let namespace_state = match &space {
-            None => NamespaceState::Absent,
-            Some(space) if space.metadata.deletion_timestamp.is_some() => NamespaceState::Terminating,
-            Some(space)
-                if space.owner_references().iter().any(|owner| Some(&owner.uid) == plane.metadata.uid.as_ref()) =>
-            {
-                NamespaceState::Ours
-            }
-            Some(_) => NamespaceState::Foreign,
+        let spaces = Api::<Namespace>::all(self.client.clone());
+        let system = namespace(plane);
+        let (scope, space) =
+            tokio::try_join!(async { tenants.resolve(&name).await.context("look for the tenant") }, async {
+                spaces.get_opt(&system).await.context("look for the namespace")
+            },)?;
+        let namespace = whose(space.as_ref(), plane);
+        let secrets = match (&scope, namespace) {
+            (Some(scope), NamespaceState::Ours) => self.has_current_secrets(plane, scope).await?,
+            _ => false,
         };
-        let mut current = namespace_state == NamespaceState::Ours;
-        if let (true, Some(scope)) = (current, &scope) {
-            let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
-            for secret in secrets::NAMES {
-                let found = api.get_opt(secret).await.context("look for a Secret")?;
-                current &= found.is_some_and(|secret| secrets::is_current(&secret, scope, tenants.now()));
+        Ok(Observed { tenant: scope.is_some(), namespace, secrets })
+    }
+
+    async fn has_current_secrets(&self, plane: &ControlPlane, scope: &TenantScope) -> anyhow::Result<bool> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
+        let now = self.controllers.shared.tenants.now();
+        for name in secrets::NAMES {
+            let found = api.get_opt(name).await.context("look for a Secret")?;
+            if !found.is_some_and(|secret| secrets::is_current(&secret, scope, now)) {
+                return Ok(false);
             }
         }
-        Ok(Observed { tenant: scope.is_some(), namespace: namespace_state, secrets: current && scope.is_some() })
+        Ok(true)
     }
 
     async fn take(&self, plane: &ControlPlane, step: Step) -> anyhow::Result<()> {
+        let what = format!("{step:?}").split(['(', ' ']).next().unwrap_or("").to_owned();
+        self.try_to(plane, step).await.with_context(|| format!("{what} of control plane {}", plane.name_any()))
+    }
+
+    async fn try_to(&self, plane: &ControlPlane, step: Step) -> anyhow::Result<()> {
         let name = plane.name_any();
         let tenants = &self.controllers.shared.tenants;
         match step {
@@ -120,9 +127,22 @@ impl Operator {
         let tenants = &self.controllers.shared.tenants;
         let scope = tenants.resolve(&plane.name_any()).await?.context("the tenant is gone")?;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace(plane));
-        let made = secrets::make(plane, &self.controllers.endpoint, tenants, &scope)?;
+        let (plane, endpoint, tenants) = (plane.clone(), self.controllers.endpoint.clone(), tenants.clone());
+        // A millisecond of arithmetic.
+        let made = spawn_blocking(move || secrets::make(&plane, &endpoint, &tenants, &scope)).await??;
         try_join_all(made.iter().map(|secret| write_secret(&api, secret))).await?;
         Ok(())
+    }
+}
+
+fn whose(space: Option<&Namespace>, plane: &ControlPlane) -> NamespaceState {
+    let Some(space) = space else { return NamespaceState::Absent };
+    if space.metadata.deletion_timestamp.is_some() {
+        return NamespaceState::Terminating;
+    }
+    match space.owner_references().iter().any(|owner| Some(&owner.uid) == plane.metadata.uid.as_ref()) {
+        true => NamespaceState::Ours,
+        false => NamespaceState::Foreign,
     }
 }
 

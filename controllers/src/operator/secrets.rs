@@ -3,6 +3,7 @@
 use super::api::ControlPlane;
 use super::plan::namespace;
 use crate::Endpoint;
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -13,7 +14,9 @@ use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 
 /// Annotation: uid of the tenant whose credentials these are.
-pub(super) const TENANT: &str = "kplex.kubestellar.org/tenant-uid";
+pub(crate) const TENANT: &str = "kplex.kubestellar.org/tenant-uid";
+/// Annotation: keys of a Secret, each with the start of the SHA-256 of its value, so that damage is noticed.
+const DIGESTS: &str = "kplex.kubestellar.org/digests";
 /// Names of the Secrets.
 pub(super) const NAMES: [&str; 3] = ["admin-kubeconfig", "k8s-certs", "cm-kubeconfig"];
 
@@ -71,24 +74,65 @@ fn wrap(
     data: BTreeMap<String, String>,
     renew_at: Timestamp,
 ) -> Secret {
-    let annotations = [(RENEW_AT.to_owned(), renew_at.to_string()), (TENANT.to_owned(), scope.uid().to_string())];
+    let data: Data = data.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect();
+    let annotations =
+        [(RENEW_AT, renew_at.to_string()), (TENANT, scope.uid().to_string()), (DIGESTS, digests(&data, data.keys()))];
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some(namespace(plane)),
-            annotations: Some(annotations.into()),
+            annotations: Some(annotations.map(|(name, value)| (name.to_owned(), value)).into()),
             owner_references: plane.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
-        data: Some(data.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
+        data: Some(data),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     }
 }
 
-/// Whether a Secret holds credentials of this tenant that need no renewal yet.
+type Data = BTreeMap<String, ByteString>;
+
+/// Writes what [`DIGESTS`] holds about these keys: `key=digest,key=digest`.
+fn digests<'k>(data: &Data, keys: impl Iterator<Item = &'k String>) -> String {
+    let digest = |key: &String| {
+        let value = data.get(key).map_or(&[][..], |value| &value.0);
+        let sum = digest(&SHA256, value);
+        let hex: String = sum.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{key}={hex}")
+    };
+    keys.map(digest).collect::<Vec<_>>().join(",")
+}
+
+/// Whether what the operator wrote is still there. What others have added is left alone.
+fn is_whole(data: &Data, written: &str) -> bool {
+    let keys: Vec<String> = written.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.to_owned())).collect();
+    !keys.is_empty() && digests(data, keys.iter()) == written
+}
+
+/// Whether a Secret holds credentials of this tenant, undamaged, that need no renewal yet.
 pub(super) fn is_current(secret: &Secret, scope: &TenantScope, now: Timestamp) -> bool {
     let annotation = |name: &str| secret.annotations().get(name).map(String::as_str).unwrap_or("");
     let fresh = annotation(RENEW_AT).parse::<Timestamp>().is_ok_and(|renew_at| now < renew_at);
-    fresh && annotation(TENANT) == scope.uid().to_string() && secret.data.as_ref().is_some_and(|data| !data.is_empty())
+    let whole = secret.data.as_ref().is_some_and(|data| is_whole(data, annotation(DIGESTS)));
+    fresh && whole && annotation(TENANT) == scope.uid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_noticed_and_additions_are_not() {
+        let mut data: Data = [("a", "1"), ("b", "2")].map(|(k, v)| (k.to_owned(), ByteString(v.into()))).into();
+        let written = digests(&data, data.keys());
+        assert!(is_whole(&data, &written));
+        data.insert("c".to_owned(), ByteString("3".into()));
+        assert!(is_whole(&data, &written), "somebody else's");
+        data.insert("a".to_owned(), ByteString("x".into()));
+        assert!(!is_whole(&data, &written), "changed");
+        data.remove("a");
+        assert!(!is_whole(&data, &written), "lost");
+        assert!(!is_whole(&data, ""), "never written by the operator");
+    }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::base::BaseHash;
-use crate::engine::{Backend, Batch, Claim, Hold, Marks, Outcome, TenantRecord, View, ViewQuery};
+use crate::engine::{Backend, Batch, Claim, Hold, Index, Marks, Outcome, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
@@ -43,7 +43,7 @@ pub struct FaultEngine {
     late: Mutex<Vec<Batch>>,
     late_outcomes: Mutex<Vec<Outcome>>,
     paused: watch::Sender<bool>,
-    /// How many of the next views are held up after they have read.
+    /// How many of the next views and indexes are held up after they have read.
     held_views: Mutex<u32>,
     held: watch::Sender<bool>,
     commits: Mutex<u64>,
@@ -105,6 +105,19 @@ impl FaultEngine {
     /// Lets held views and answers go.
     pub fn release(&self) {
         self.held.send_replace(false);
+    }
+
+    /// Waits if this read is one of those to be held.
+    async fn hold_up(&self) {
+        let hold = {
+            let mut held = self.held_views.lock();
+            let hold = *held > 0;
+            *held = held.saturating_sub(1);
+            hold
+        };
+        if hold {
+            self.wait_for_release().await;
+        }
     }
 
     async fn wait_for_release(&self) {
@@ -177,16 +190,14 @@ impl Backend for FaultEngine {
 
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError> {
         let view = self.inner.view(query).await;
-        let hold = {
-            let mut held = self.held_views.lock();
-            let hold = *held > 0;
-            *held = held.saturating_sub(1);
-            hold
-        };
-        if hold {
-            self.wait_for_release().await;
-        }
+        self.hold_up().await;
         view
+    }
+
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError> {
+        let index = self.inner.index(tenant, range, rows_max).await;
+        self.hold_up().await;
+        index
     }
 
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError> {

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use crate::base::BaseHash;
 use crate::engine::{
-    Backend, Batch, Claim, EventRow, Hold, LaneRow, Marks, ObjectRow, Outcome, SliceChange, SliceRow, TenantRecord,
-    View, ViewQuery,
+    Backend, Batch, Claim, EventRow, Hold, Index, IndexRow, LaneRow, Marks, ObjectRow, Outcome, SliceChange, SliceRow,
+    TenantRecord, View, ViewQuery,
 };
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId, row_key};
@@ -166,7 +166,7 @@ impl Tables {
 
     fn view(&self, query: &ViewQuery) -> Option<View> {
         let tenant = self.tenants.get(&query.tenant)?;
-        let mut view = View { head: tenant.head, floor: tenant.floor, ..View::default() };
+        let mut view = View { head: tenant.head.revision, floor: tenant.floor, ..View::default() };
         let slices = self.lanes.get(&query.lane).into_iter().flat_map(|lane| lane.slices.values());
         if let Some((after, range)) = &query.undo {
             let from = (query.tenant, after.plus(1));
@@ -180,17 +180,28 @@ impl Tables {
         view.points =
             keys.iter().filter_map(|key| self.objects.get(&row_key(query.tenant, key.as_bytes()))).cloned().collect();
         if let Some(scan) = &query.scan {
-            let mut bytes = 0;
             for (_, row) in self.objects_in(query.tenant, &scan.range) {
-                if view.rows.len() >= scan.rows_max.saturating_add(touched.len()) || bytes > scan.bytes_max {
+                if view.rows.len() >= scan.rows_max.saturating_add(touched.len()) {
                     view.more = true;
                     break;
                 }
-                bytes += row.value.len();
                 view.rows.push(row.clone());
             }
         }
         Some(view)
+    }
+
+    fn index(&self, tenant: TenantId, range: &KeyRange, rows_max: usize) -> Option<Index> {
+        let head = self.tenants.get(&tenant)?.head.revision;
+        let mut rows = self.objects_in(tenant, range).map(|(_, row)| IndexRow {
+            key: row.key.clone(),
+            revision: row.revision,
+            stamp: row.stamp,
+            tombstone: row.tombstone,
+            length: row.value.len() as u32,
+        });
+        let known = rows.by_ref().take(rows_max).collect();
+        Some(Index { head, rows: known, more: rows.next().is_some() })
     }
 }
 
@@ -229,6 +240,10 @@ impl Backend for MemoryEngine {
 
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError> {
         Ok(self.tables.lock().view(&query))
+    }
+
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError> {
+        Ok(self.tables.lock().index(tenant, &range, rows_max))
     }
 
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError> {

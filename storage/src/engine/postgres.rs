@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use crate::base::BaseHash;
-use crate::engine::{Backend, Batch, Claim, Hold, Marks, Outcome, TenantRecord, View, ViewQuery};
+use crate::engine::{Backend, Batch, Claim, Hold, Index, Marks, Outcome, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
@@ -122,6 +122,10 @@ impl Backend for PostgresEngine {
                 Err(error) => return Err(error.into_storage()),
             }
         }
+    }
+
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError> {
+        self.readers.read(async |connection| queries::index(connection, tenant, &range, rows_max).await).await
     }
 
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError> {

@@ -6,7 +6,7 @@ use crate::base::BaseHash;
 use crate::codec::{Reader, RowCrc, put_bytes, put_varint};
 use crate::error::StorageError;
 use crate::key::{Key, Revision, TenantId};
-use crate::write::Stamp;
+use crate::write::{Stamp, Usage};
 
 /// Current state of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,21 @@ pub struct ObjectRow {
     pub value: Bytes,
     /// Checksum over the other columns.
     pub crc: u32,
+}
+
+/// [`ObjectRow`] without its value. Its checksum covers the value too, so that damage shows when the value is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexRow {
+    /// Path.
+    pub key: Key,
+    /// Revision of the last change.
+    pub revision: Revision,
+    /// The writer's stamp.
+    pub stamp: Stamp,
+    /// The object of the base was deleted.
+    pub tombstone: bool,
+    /// Bytes of the value.
+    pub length: u32,
 }
 
 impl ObjectRow {
@@ -135,6 +150,15 @@ impl EventRow {
     }
 }
 
+/// What batches move of a tenant's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Last revision handed out.
+    pub revision: Revision,
+    /// What the tenant stores.
+    pub usage: Usage,
+}
+
 /// A tenant's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
@@ -146,8 +170,8 @@ pub struct TenantRecord {
     pub name: Option<String>,
     /// The upper layer's bytes.
     pub record: Bytes,
-    /// Last revision handed out. Not under the checksum, because every batch moves it.
-    pub head: Revision,
+    /// Not under the checksum, because every batch moves it.
+    pub head: Head,
     /// Revision of the last dropped event (at first: the creation). Not under the checksum either.
     pub floor: Revision,
     /// What uids of base objects are derived from.
@@ -174,7 +198,7 @@ impl TenantRecord {
         out
     }
 
-    /// Returns the checksum over everything but head and floor.
+    /// Returns the checksum over everything but what batches move.
     pub fn checksum(&self) -> u32 {
         let crc = RowCrc::new().number(u64::from(self.id.get())).number(u64::from(self.lane));
         let crc = crc.number(u64::from(self.name.is_some())).bytes(self.name.as_deref().unwrap_or("").as_bytes());
@@ -188,7 +212,7 @@ impl TenantRecord {
         lane: u16,
         name: Option<String>,
         record: Bytes,
-        head: u64,
+        head: Head,
         floor: u64,
         body: &[u8],
         crc: u32,
@@ -205,10 +229,11 @@ impl TenantRecord {
             for _ in 0..reader.varint()? {
                 holes.push(reader.owned()?);
             }
-            let (head, floor) = (Revision::new(head), Revision::new(floor));
+            let floor = Revision::new(floor);
             Some(TenantRecord { id: TenantId::new(id), lane, name, record, head, floor, seed, bases, holes })
         })();
-        row.filter(|row| row.checksum() == crc && row.floor <= row.head && !row.bases.is_empty()).ok_or_else(damaged)
+        row.filter(|row| row.checksum() == crc && row.floor <= row.head.revision && !row.bases.is_empty())
+            .ok_or_else(damaged)
     }
 }
 
@@ -223,14 +248,14 @@ mod tests {
             lane: 0,
             name: Some("cp1".to_owned()),
             record: Bytes::from_static(b"record"),
-            head: Revision::new(9),
+            head: Head { revision: Revision::new(9), usage: Usage { objects: 2, bytes: -30 } },
             floor: Revision::new(4),
             seed: [1; 16],
             bases: vec![([2; 32], Revision::new(4)), ([3; 32], Revision::new(8))],
             holes: vec![Bytes::new(), Bytes::from_static(b"hole")],
         };
         let read = |record: Bytes, crc| {
-            TenantRecord::from_columns(7, 0, Some("cp1".to_owned()), record, 9, 4, &row.body(), crc)
+            TenantRecord::from_columns(7, 0, Some("cp1".to_owned()), record, row.head, 4, &row.body(), crc)
         };
         assert_eq!(read(row.record.clone(), row.checksum()).unwrap(), row);
         assert!(matches!(read(Bytes::from_static(b"recorD"), row.checksum()), Err(StorageError::Corrupt(_))));

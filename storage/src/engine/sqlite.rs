@@ -20,16 +20,23 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use crate::base::BaseHash;
-use crate::engine::{Backend, Batch, Claim, Hold, Marks, Outcome, TenantRecord, View, ViewQuery};
+use crate::engine::{Backend, Batch, Claim, Hold, Index, Marks, Outcome, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId};
 use crate::write::Due;
 
 use lock::DirectoryLock;
+use schema::PageCache;
 use threads::{Checkpointer, Workers};
 
 /// Readers beside the writer: the cache answers most reads, so these only load what is cold.
 const READERS: usize = 2;
+
+/// A batch should fit, and the inner nodes of the tables.
+const WRITER_PAGES: PageCache = PageCache(2_048);
+
+/// The inner nodes and a few leaves; behind it is the system's page cache.
+const READER_PAGES: PageCache = PageCache(512);
 
 /// Estimated bytes written to the log between two checkpoints: small enough that a checkpoint takes milliseconds.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -53,10 +60,11 @@ impl SqliteEngine {
             .map_err(|error| StorageError::Unavailable(format!("create directory {}: {error}", directory.display())))?;
         let lock = DirectoryLock::take(directory)?;
         let file = directory.join("kplex.db");
-        let writer = connect(&file)?;
+        let writer = connect(&file, WRITER_PAGES)?;
         schema::prepare(&writer)?;
-        let readers: Result<Vec<Connection>, StorageError> = (0..READERS).map(|_| connect(&file)).collect();
-        let checkpointer = Checkpointer::start(connect(&file)?);
+        let readers: Result<Vec<Connection>, StorageError> =
+            (0..READERS).map(|_| connect(&file, READER_PAGES)).collect();
+        let checkpointer = Checkpointer::start(connect(&file, READER_PAGES)?);
         let lock = Mutex::new(Some(lock));
         let written = Arc::new(AtomicU64::new(0));
         let writer = Workers::start("kplex-sqlite-writer", vec![writer]);
@@ -77,9 +85,9 @@ impl SqliteEngine {
     }
 }
 
-fn connect(file: &PathBuf) -> Result<Connection, StorageError> {
+fn connect(file: &PathBuf, pages: PageCache) -> Result<Connection, StorageError> {
     let connection = Connection::open(file).map_err(|error| unavailable("open database", &error))?;
-    schema::configure(&connection)?;
+    schema::configure(&connection, pages)?;
     Ok(connection)
 }
 
@@ -111,6 +119,10 @@ impl Backend for SqliteEngine {
 
     async fn view(&self, query: ViewQuery) -> Result<Option<View>, StorageError> {
         self.readers.run(move |connection| queries::view(connection, &query)).await
+    }
+
+    async fn index(&self, tenant: TenantId, range: KeyRange, rows_max: usize) -> Result<Option<Index>, StorageError> {
+        self.readers.run(move |connection| queries::index(connection, tenant, &range, rows_max)).await
     }
 
     async fn count(&self, tenant: TenantId, range: KeyRange) -> Result<u64, StorageError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{RowChange, Work};
-use crate::engine::{Batch, EventRow, ObjectRow, TenantRecord};
+use crate::engine::{Batch, EventRow, Head, ObjectRow, TenantRecord};
 use crate::event::Event;
 use crate::key::{Key, Revision, TenantId};
 use crate::rewind;
@@ -13,7 +13,7 @@ use crate::write::{Due, Stamp};
 
 /// Fills a batch from works, in their order.
 pub(super) fn fill(batch: &mut Batch, works: &[Work]) {
-    let mut heads: BTreeMap<TenantId, Revision> = BTreeMap::new();
+    let mut heads: BTreeMap<TenantId, Head> = BTreeMap::new();
     let mut tenants: BTreeMap<TenantId, &TenantRecord> = BTreeMap::new();
     let mut objects: BTreeMap<(TenantId, &Key), (&Event, RowChange)> = BTreeMap::new();
     let mut due: BTreeMap<(TenantId, &Due), bool> = BTreeMap::new();
@@ -23,7 +23,6 @@ pub(super) fn fill(batch: &mut Batch, works: &[Work]) {
         for (event, row) in &work.events {
             batch.events.push(event_row(batch.lane.sequence, batch.events.len(), tenant, event));
             objects.insert((tenant, &event.key), (event, *row));
-            heads.insert(tenant, event.revision);
         }
         heads.extend(work.head.map(|head| (tenant, head)));
         due.extend(work.due.iter().map(|(due, add)| ((tenant, due), *add)));

@@ -1,4 +1,4 @@
-//! The recent batches of a lane, for tails. Kept only while somebody listens.
+//! The recent batches of a lane, for tails. Kept only while somebody listens, until everybody has dealt with them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,7 +55,22 @@ impl Feed {
         self.bytes += weight(&events);
         self.batches.push_back((sequence, events));
         while limits::TAIL_BATCHES_MAX < self.batches.len() || limits::TAIL_BYTES_MAX < self.bytes {
-            let Some((sequence, events)) = self.batches.pop_front() else { break };
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops the batches up to one that everybody has dealt with.
+    pub(super) fn forget(&mut self, passed: u64) {
+        while self.batches.front().is_some_and(|(sequence, _)| *sequence <= passed) {
+            self.drop_oldest();
+        }
+        if self.batches.is_empty() {
+            self.batches = VecDeque::new();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((sequence, events)) = self.batches.pop_front() {
             self.bytes -= weight(&events);
             self.start = sequence;
         }

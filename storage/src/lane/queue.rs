@@ -95,6 +95,12 @@ impl Queue {
         }
     }
 
+    /// Returns the batch that every consumer has acknowledged.
+    pub(super) fn passed(&self) -> u64 {
+        let names = self.consumers.keys().chain(self.acknowledged.keys());
+        names.filter_map(|name| self.consumer(name)).min().unwrap_or(0)
+    }
+
     /// Notes positions that a batch has stored.
     pub(super) fn stored(&mut self, consumers: &[(String, Option<u64>)]) {
         for (name, sequence) in consumers {

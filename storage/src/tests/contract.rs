@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::harness::*;
 use crate::{
-    Change, Due, Expect, Key, ListQuery, NewTenant, Op, Prefix, Revision, Stamp, StorageError, WriteSet, derived_uid,
+    Change, Due, Expect, Key, ListQuery, NewTenant, Op, Prefix, Revision, Stamp, StorageError, Usage, WriteSet,
+    derived_uid,
 };
 
 pub(super) async fn acknowledged_write_is_read_back(place: Place) {
@@ -666,4 +667,31 @@ pub(super) async fn too_large_is_refused(mut place: Place) {
     let log = tenant(&store, "one").await;
     assert!(matches!(try_write(&log, pod("a"), "12345678901").await, Err(StorageError::TooLarge)));
     assert!(try_write(&log, pod("a"), "1234567890").await.is_ok());
+}
+
+pub(crate) async fn usage_follows_the_writes_and_its_limit_refuses_growth(place: Place) {
+    let store = place.open().await;
+    let log = tenant(&store, "one").await;
+    assert_eq!(log.usage().await.unwrap(), Usage::default(), "the base costs nothing");
+    write(&log, pod("a"), "12345").await;
+    write(&log, pod("b"), "1").await;
+    write(&log, pod("b"), "123").await;
+    let two = Usage { objects: 2, bytes: 8 };
+    assert_eq!(log.usage().await.unwrap(), two);
+    let within = |limit: Usage, changes| WriteSet { within: Some(limit), ..set(changes) };
+    let another = put(pod("c"), Expect::Absent, "1");
+    for limit in [Usage { objects: 2, bytes: 100 }, Usage { objects: 100, bytes: 8 }] {
+        let refused = log.commit(within(limit, vec![another.clone()])).await;
+        assert!(matches!(refused, Err(StorageError::Full)), "{refused:?}");
+    }
+    let current = log.current(&pod("a")).await.unwrap().unwrap();
+    let shorter = put(pod("a"), Expect::At(current.revision), "1");
+    log.commit(within(Usage::default(), vec![shorter])).await.expect("who is beyond the limit may shrink");
+    delete(&log, pod("b")).await;
+    drop(log);
+    store.shutdown().await;
+    let store = place.open().await;
+    let log = find(&store, "one").await;
+    assert_eq!(log.usage().await.unwrap(), Usage { objects: 1, bytes: 1 });
+    store.shutdown().await;
 }

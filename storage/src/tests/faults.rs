@@ -189,37 +189,6 @@ async fn dropped_caller_does_not_undo_its_write() {
 }
 
 #[tokio::test]
-async fn cache_stays_within_its_budget_and_answers_stay_right() {
-    let mut place = Place::memory();
-    place.limits.cache_bytes_max = 20_000;
-    let store = place.open().await;
-    let (large, small) = (tenant(&store, "large").await, tenant(&store, "small").await);
-    write(&small, pod("a"), "small").await;
-    for resource in ["r1", "r2", "r3", "r4"] {
-        for name in 0..10 {
-            let key = crate::Key::new("", resource, Some("n"), &format!("o{name}"));
-            write(&large, key, &"x".repeat(500)).await;
-        }
-        let prefix = crate::Prefix::resource("", resource);
-        assert_eq!(shown(&large, prefix, None).await.len(), 10);
-        assert!(store.cache_bytes() <= 20_000, "{}", store.cache_bytes());
-    }
-    assert!(small.tenant_for_tests().lock().cache.bytes() > 0, "who is below the fair share keeps what it has");
-    for resource in ["r1", "r2", "r3", "r4"] {
-        let prefix = crate::Prefix::resource("", resource);
-        assert_eq!(large.count(&prefix).await.unwrap(), 10);
-        let key = crate::Key::new("", resource, Some("n"), "o3");
-        assert!(large.get(&key).await.unwrap().0.is_some());
-    }
-    drop((large, small));
-    let rows = store.list_tenants(None, 10).await.unwrap();
-    for row in rows {
-        store.delete_tenant(row.id).await.unwrap();
-    }
-    assert_eq!((store.cache_bytes(), store.warm_tenants()), (0, 0), "memory goes with the tenants");
-}
-
-#[tokio::test]
 async fn write_that_read_its_key_before_another_one_is_refused() {
     let (place, engine) = faulty();
     let store = place.without_cache().open().await;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::harness::*;
-use crate::engine::{EventKind, EventRow, ObjectRow, TenantRecord};
-use crate::{Base, BaseItem, Part, Revision, Stamp, TenantId};
+use crate::engine::{EventKind, EventRow, Head, ObjectRow, TenantRecord};
+use crate::{Base, BaseItem, Part, Revision, Stamp, TenantId, Usage};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -36,7 +36,7 @@ fn rows_and_encodings_are_what_they_were() {
         lane: 1,
         name: Some("cp1".to_owned()),
         record: Bytes::from_static(b"record"),
-        head: revision,
+        head: Head { revision, usage: Usage::default() },
         floor: revision,
         seed: [3; 16],
         bases: vec![([4; 32], Revision::new(200))],

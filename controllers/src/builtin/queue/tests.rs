@@ -14,7 +14,7 @@ async fn next(queue: &Queue) -> Option<Work> {
 
 #[tokio::test(start_paused = true)]
 async fn tenants_take_turns_and_one_never_takes_all_workers() {
-    let queue = Queue::default();
+    let queue = Queue::new(3);
     for key in ["a", "b", "c", "d", "e"] {
         queue.add(work(1, key), None);
     }
@@ -31,7 +31,7 @@ async fn tenants_take_turns_and_one_never_takes_all_workers() {
 
 #[tokio::test(start_paused = true)]
 async fn work_is_queued_once_and_runs_again_when_added_meanwhile() {
-    let queue = Queue::default();
+    let queue = Queue::new(3);
     queue.add(work(1, "a"), None);
     queue.add(work(1, "a"), None);
     assert_eq!(next(&queue).await, Some(work(1, "a")));
@@ -48,7 +48,7 @@ async fn work_is_queued_once_and_runs_again_when_added_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_tried_again_ever_more_slowly() {
-    let queue = Queue::default();
+    let queue = Queue::new(3);
     queue.add(work(1, "a"), None);
     let mut waits = Vec::new();
     for _ in 0..20 {
@@ -63,7 +63,7 @@ async fn failures_are_tried_again_ever_more_slowly() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_held_until_its_work_is_done_or_durable() {
-    let (queue, progress) = (Queue::default(), Arc::new(Progress::default()));
+    let (queue, progress) = (Queue::new(3), Arc::new(Progress::default()));
     let at = |sequence| Position { lane: 0, sequence };
     queue.add(work(1, "a"), Some(progress.open(at(1))));
     let taken = queue.take().await;
@@ -81,7 +81,7 @@ async fn a_batch_is_held_until_its_work_is_done_or_durable() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_tenant_leaves_nothing() {
-    let queue = Queue::default();
+    let queue = Queue::new(3);
     queue.add(work(1, "a"), None);
     queue.add(work(1, "b"), None);
     let taken = queue.take().await;

@@ -5,10 +5,11 @@ use crate::{Controllers, Endpoint};
 use kplex_apiserver::shared::Shared;
 use kplex_apiserver::{bootstrap, catalog, stack};
 use kplex_storage::{Engine, Store, StoreOptions};
-use kplex_tenants::{NewControlPlane, TenantScope, Tenants, TenantsOptions};
+use kplex_tenants::{HUB, NewControlPlane, TenantScope, Tenants, TenantsOptions};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,8 @@ pub(super) struct Harness {
     pub(super) scope: TenantScope,
     /// Acts as the server itself, with all rights.
     pub(super) client: Client,
+    /// Seconds by which the server's clock is ahead.
+    ahead: Arc<AtomicU64>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -33,29 +36,58 @@ impl Harness {
 
     /// A server without controllers, whose clock is ahead.
     pub(super) async fn open(engine: Engine, ahead: Duration) -> Self {
+        Self::open_at(engine, ahead, "a").await
+    }
+
+    /// A hub without controllers.
+    pub(super) async fn open_hub(engine: Engine) -> Self {
+        Self::open_at(engine, Duration::ZERO, HUB).await
+    }
+
+    /// A hub in memory with everything that works in it.
+    pub(super) async fn start_hub() -> Self {
+        let mut harness = Self::open_hub(Engine::Memory).await;
+        harness.start_operator().await;
+        harness
+    }
+
+    async fn open_at(engine: Engine, ahead: Duration, name: &str) -> Self {
+        let ahead = Arc::new(AtomicU64::new(ahead.as_secs()));
+        let clock = ahead.clone();
         let store = Store::open(StoreOptions::new(engine, Arc::new(catalog::base()))).await.unwrap();
         let advertised: SocketAddr = "192.0.2.1:9443".parse().unwrap();
         let options = TenantsOptions {
             fill_holes: Arc::new(move |facts| bootstrap::holes::fill(facts, advertised)),
-            clock: Arc::new(move || jiff::Timestamp::now() + ahead),
+            clock: Arc::new(move || jiff::Timestamp::now() + Duration::from_secs(clock.load(Ordering::Relaxed))),
             ..TenantsOptions::default()
         };
         let tenants = Tenants::open(store.clone(), options).await.unwrap();
         let shared = Shared::new(tenants.clone(), None);
         let router = stack::build(shared.clone());
-        let scope = match tenants.resolve("a").await.unwrap() {
+        let scope = match tenants.resolve(name).await.unwrap() {
             Some(scope) => scope,
-            None => tenants.create(NewControlPlane::named("a")).await.unwrap(),
+            None if name == HUB => tenants.open_hub(NewControlPlane::default()).await.unwrap(),
+            None => tenants.create(NewControlPlane::named(name)).await.unwrap(),
         };
         shared.set_ready();
         let client = Client::server(router.clone(), scope.clone());
         let endpoint = Endpoint { address: Some(advertised), domain: None };
-        Self { controllers: Controllers { shared, router, store, endpoint }, scope, client, tasks: Vec::new() }
+        let controllers = Controllers { shared, router, store, endpoint };
+        Self { controllers, scope, client, ahead, tasks: Vec::new() }
     }
 
     pub(super) fn start_controllers(&mut self) {
-        let (renewals, _) = tokio::sync::mpsc::channel(1);
-        self.tasks = crate::builtin::start(&self.controllers, renewals);
+        self.tasks = crate::builtin::start(self.controllers.clone(), None);
+    }
+
+    /// Starts the controllers and the operator.
+    pub(super) async fn start_operator(&mut self) {
+        self.tasks = self.controllers.clone().start(true).await.unwrap();
+    }
+
+    /// Moves the server's clock.
+    pub(super) fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 
     pub(super) async fn stop(self) {

@@ -1,6 +1,6 @@
 //! Tokens, certificates, roles and volumes.
 
-use super::harness::Harness;
+use super::harness::{Harness, condition};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -58,6 +58,32 @@ async fn an_approved_request_gets_a_certificate() {
     let certificate =
         String::from_utf8(STANDARD.decode(signed["status"]["certificate"].as_str().unwrap()).unwrap()).unwrap();
     assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----\n"), "{certificate}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_flow_schema_says_whether_its_priority_level_exists() {
+    let server = Harness::start().await;
+    let group = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    let schema = json!({
+        "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "FlowSchema", "metadata": {"name": "s"},
+        "spec": {"priorityLevelConfiguration": {"name": "later"}},
+    });
+    server.create(&format!("{group}/flowschemas"), schema).await;
+    let path = format!("{group}/flowschemas/s");
+    let dangling = server.until(&path, |it| condition(it, "Dangling")["status"] == "True").await;
+    assert_eq!(
+        condition(&dangling, "Dangling")["message"],
+        "This FlowSchema references the PriorityLevelConfiguration object named \"later\" but there is no such object"
+    );
+    let level = json!({
+        "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "PriorityLevelConfiguration", "metadata": {"name": "later"},
+        "spec": {"type": "Limited", "limited": {"nominalConcurrencyShares": 1, "limitResponse": {"type": "Reject"}}},
+    });
+    server.create(&format!("{group}/prioritylevelconfigurations"), level).await;
+    server.until(&path, |it| condition(it, "Dangling")["reason"] == "Found").await;
+    let others = server.get(&format!("{group}/flowschemas/catch-all")).await.unwrap();
+    assert_eq!(condition(&others, "Dangling")["reason"], "Found", "the base says so of its own");
     server.stop().await;
 }
 

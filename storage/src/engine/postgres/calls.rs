@@ -97,7 +97,7 @@ fn tenants(batch: &Batch, calls: &mut Vec<Call>) {
         let rows = &batch.tenants;
         calls.push(Call::new(
             "INSERT INTO tenant SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bytea[],
-                 $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[])
+                 $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[], $10::bigint[])
              ON CONFLICT (id) DO UPDATE SET lane = excluded.lane, name = excluded.name, record = excluded.record,
                  body = excluded.body, crc = excluded.crc",
             vec![
@@ -105,7 +105,9 @@ fn tenants(batch: &Batch, calls: &mut Vec<Call>) {
                 column(rows.iter().map(|row| i32::from(row.lane))),
                 column(rows.iter().map(|row| row.name.clone())),
                 column(rows.iter().map(|row| row.record.to_vec())),
-                column(rows.iter().map(|row| row.head.get() as i64)),
+                column(rows.iter().map(|row| row.head.revision.get() as i64)),
+                column(rows.iter().map(|row| row.head.usage.objects)),
+                column(rows.iter().map(|row| row.head.usage.bytes)),
                 column(rows.iter().map(|row| row.floor.get() as i64)),
                 column(rows.iter().map(|row| row.body())),
                 column(rows.iter().map(|row| i64::from(row.checksum()))),
@@ -113,18 +115,30 @@ fn tenants(batch: &Batch, calls: &mut Vec<Call>) {
         ));
     }
     // Rows are locked in the order of their ids, whichever lane does it, so that lanes cannot wait for each other.
-    for (rows, set) in [(&batch.heads, "head = r"), (&batch.floors, "floor = greatest(floor, r)")] {
-        if !rows.is_empty() {
-            let sql = format!(
-                "UPDATE tenant SET {set} FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS t (i, r)
-                 ORDER BY i) AS moved WHERE id = i"
-            );
-            let params = vec![
+    if !batch.heads.is_empty() {
+        let rows = &batch.heads;
+        calls.push(Call::new(
+            "UPDATE tenant SET head = r, objects = o, bytes = b
+             FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (i, r, o, b)
+             ORDER BY i) AS moved WHERE id = i",
+            vec![
+                column(rows.iter().map(|(tenant, _)| id(*tenant))),
+                column(rows.iter().map(|(_, head)| head.revision.get() as i64)),
+                column(rows.iter().map(|(_, head)| head.usage.objects)),
+                column(rows.iter().map(|(_, head)| head.usage.bytes)),
+            ],
+        ));
+    }
+    if !batch.floors.is_empty() {
+        let rows = &batch.floors;
+        calls.push(Call::new(
+            "UPDATE tenant SET floor = greatest(floor, r)
+             FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS t (i, r) ORDER BY i) AS moved WHERE id = i",
+            vec![
                 column(rows.iter().map(|(tenant, _)| id(*tenant))),
                 column(rows.iter().map(|(_, revision)| revision.get() as i64)),
-            ];
-            calls.push(Call::new(sql, params));
-        }
+            ],
+        ));
     }
 }
 

@@ -12,13 +12,10 @@ use super::connect::Connection;
 use super::failed;
 use super::schema::event_table;
 use crate::base::BaseHash;
-use crate::engine::{EventKind, EventRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
+use crate::engine::{EventKind, EventRow, Head, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId, row_key};
-use crate::write::{Due, Stamp};
-
-/// Rows fetched at once, so that a scan with a limit on bytes does not fetch everything first.
-const CHUNK_ROWS: i64 = 2_000;
+use crate::write::{Due, Stamp, Usage};
 
 /// Why a read failed.
 pub(super) enum ReadError {
@@ -115,6 +112,41 @@ pub(super) async fn view(connection: &mut Connection, wanted: &ViewQuery) -> Res
     Ok(Some(view))
 }
 
+/// One statement, so that head and rows are of one moment; a tenant without rows of the range gives one row of nulls.
+pub(super) async fn index(
+    connection: &mut Connection,
+    tenant: TenantId,
+    range: &KeyRange,
+    rows_max: usize,
+) -> Result<Option<Index>> {
+    let read = "SELECT head, key, revision, schema, splice, tombstone, length(value) FROM tenant
+        LEFT JOIN object ON key >= $2 AND key < $3 WHERE id = $1 ORDER BY key LIMIT $4";
+    let (from, to) = range.rows(tenant);
+    let limit = i64::try_from(rows_max.saturating_add(1)).unwrap_or(i64::MAX);
+    let found = query(connection, read, &[&i64::from(tenant.get()), &from, &to, &limit]).await?;
+    let Some(first) = found.first() else { return Ok(None) };
+    let head = Revision::new(number(first, 0));
+    let rows = found.iter().filter(|row| row.get::<_, Option<&[u8]>>(1).is_some()).take(rows_max);
+    let rows: Result<Vec<IndexRow>> = rows
+        .map(|row| {
+            let length: i32 = row.get(6);
+            Ok(IndexRow {
+                key: key(tenant, row, 1)?,
+                revision: Revision::new(number(row, 2)),
+                stamp: Stamp { schema: number(row, 3), splice: small(row, 4, "splice")? },
+                tombstone: row.get(5),
+                length: length.unsigned_abs(),
+            })
+        })
+        .collect();
+    Ok(Some(Index { head, rows: rows?, more: rows_max < found.len() }))
+}
+
+fn key(tenant: TenantId, row: &Row, column: usize) -> Result<Key> {
+    let key = row.get::<_, &[u8]>(column).get(4..).and_then(Key::parse);
+    Ok(key.ok_or_else(|| damaged_key(tenant))?)
+}
+
 async fn scan_rows(
     client: &Client,
     statement: &tokio_postgres::Statement,
@@ -123,38 +155,20 @@ async fn scan_rows(
     extra: usize,
     view: &mut View,
 ) -> Result<()> {
-    let (mut from, to) = scan.range.rows(tenant);
+    let (from, to) = scan.range.rows(tenant);
     let rows_max = scan.rows_max.saturating_add(extra);
-    let mut bytes = 0;
-    loop {
-        // One more than wanted tells whether there are more.
-        let left = i64::try_from((rows_max - view.rows.len()).saturating_add(1)).unwrap_or(i64::MAX);
-        let chunk = left.min(CHUNK_ROWS);
-        let rows = client.query(statement, &[&from, &to, &chunk]).await?;
-        for row in &rows {
-            if view.rows.len() >= rows_max || bytes > scan.bytes_max {
-                view.more = true;
-                return Ok(());
-            }
-            let row = object(tenant, row)?;
-            bytes += row.value.len();
-            view.rows.push(row);
-        }
-        match view.rows.last() {
-            Some(last) if rows.len() as i64 == chunk => {
-                from = row_key(tenant, last.key.as_bytes());
-                from.push(0);
-            }
-            _ => return Ok(()),
-        }
-    }
+    // One more than wanted tells whether there are more.
+    let limit = i64::try_from(rows_max.saturating_add(1)).unwrap_or(i64::MAX);
+    let rows = client.query(statement, &[&from, &to, &limit]).await?;
+    view.more = rows_max < rows.len();
+    view.rows = rows.iter().take(rows_max).map(|row| object(tenant, row)).collect::<Result<_>>()?;
+    Ok(())
 }
 
 fn object(tenant: TenantId, row: &Row) -> Result<ObjectRow> {
-    let key = row.get::<_, &[u8]>(0).get(4..).and_then(Key::parse).ok_or_else(|| damaged_key(tenant))?;
     Ok(ObjectRow {
         tenant,
-        key,
+        key: key(tenant, row, 0)?,
         revision: Revision::new(number(row, 1)),
         stamp: Stamp { schema: number(row, 2), splice: small(row, 3, "splice")? },
         tombstone: row.get(4),
@@ -206,14 +220,16 @@ pub(super) async fn count(connection: &mut Connection, tenant: TenantId, range: 
 }
 
 async fn records(connection: &mut Connection, rest: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<TenantRecord>> {
-    let read = format!("SELECT id, lane, name, record, head, floor, body, crc FROM tenant {rest}");
+    let read = format!("SELECT id, lane, name, record, head, objects, bytes, floor, body, crc FROM tenant {rest}");
     let rows = query(connection, &read, params).await?;
     let records = rows.iter().map(|row| {
         let damaged = |_| StorageError::Corrupt("lane of a tenant row".to_owned());
         let lane = u16::try_from(row.get::<_, i32>(1)).map_err(damaged)?;
-        let (id, crc) = (small(row, 0, "tenant id")?, small(row, 7, "crc")?);
-        let (record, body) = (blob(row, 3), blob(row, 6));
-        Ok(TenantRecord::from_columns(id, lane, row.get(2), record, number(row, 4), number(row, 5), &body, crc)?)
+        let (id, crc) = (small(row, 0, "tenant id")?, small(row, 9, "crc")?);
+        let (record, body) = (blob(row, 3), blob(row, 8));
+        let usage = Usage { objects: row.get(5), bytes: row.get(6) };
+        let head = Head { revision: Revision::new(number(row, 4)), usage };
+        Ok(TenantRecord::from_columns(id, lane, row.get(2), record, head, number(row, 7), &body, crc)?)
     });
     records.collect()
 }

@@ -15,7 +15,7 @@ CREATE TABLE lane (lane integer PRIMARY KEY, owner bigint NOT NULL, epoch bigint
 CREATE TABLE slice (lane integer, slice bigint, closed_ms bigint NOT NULL, last_sequence bigint NOT NULL,
     bytes bigint NOT NULL, PRIMARY KEY (lane, slice));
 CREATE TABLE tenant (id bigint PRIMARY KEY, lane integer NOT NULL, name text COLLATE "C" UNIQUE, record bytea NOT NULL,
-    head bigint NOT NULL, floor bigint NOT NULL, body bytea NOT NULL, crc bigint NOT NULL) WITH (fillfactor = 70);
+    head bigint NOT NULL, objects bigint NOT NULL, bytes bigint NOT NULL, floor bigint NOT NULL, body bytea NOT NULL, crc bigint NOT NULL) WITH (fillfactor = 70);
 CREATE INDEX tenant_deleting ON tenant (id) WHERE name IS NULL;
 CREATE TABLE object (key bytea PRIMARY KEY, revision bigint NOT NULL, schema bigint NOT NULL, splice bigint NOT NULL,
     tombstone boolean NOT NULL, value bytea NOT NULL, crc bigint NOT NULL) WITH (fillfactor = 70);

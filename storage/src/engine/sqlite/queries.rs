@@ -9,10 +9,10 @@ use super::schema::event_table;
 use super::unavailable;
 use super::writes::{PLACE_BITS, event_slices};
 use crate::base::BaseHash;
-use crate::engine::{EventKind, EventRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
+use crate::engine::{EventKind, EventRow, Head, Index, IndexRow, ObjectRow, Scan, TenantRecord, View, ViewQuery};
 use crate::error::StorageError;
 use crate::key::{Key, KeyRange, Revision, TenantId, row_key};
-use crate::write::{Due, Stamp};
+use crate::write::{Due, Stamp, Usage};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -32,14 +32,8 @@ pub(super) fn view(connection: &mut Connection, query: &ViewQuery) -> Result<Opt
     // Deferred: the first statement fixes what all of them see.
     let transaction = connection.transaction().map_err(failed)?;
     let mut view = View::default();
-    let marks = transaction
-        .prepare_cached("SELECT head, floor FROM tenant WHERE id = ?")
-        .and_then(|mut read| {
-            read.query_row([query.tenant.get()], |row| Ok((number(row, 0)?, number(row, 1)?))).optional()
-        })
-        .map_err(failed)?;
-    let Some((head, floor)) = marks else { return Ok(None) };
-    (view.head, view.floor) = (Revision::new(head), Revision::new(floor));
+    let Some(marks) = marks(&transaction, query.tenant)? else { return Ok(None) };
+    (view.head, view.floor) = marks;
     let mut keys: BTreeSet<Key> = query.keys.iter().cloned().collect();
     if let Some((after, range)) = &query.undo {
         view.events = events(&transaction, query, *after, range)?;
@@ -59,6 +53,54 @@ pub(super) fn view(connection: &mut Connection, query: &ViewQuery) -> Result<Opt
     Ok(Some(view))
 }
 
+/// Returns head and floor of a tenant.
+fn marks(connection: &Connection, tenant: TenantId) -> Result<Option<(Revision, Revision)>> {
+    let read = "SELECT head, floor FROM tenant WHERE id = ?";
+    let mut read = connection.prepare_cached(read).map_err(failed)?;
+    let marks = read
+        .query_row([tenant.get()], |row| Ok((Revision::new(number(row, 0)?), Revision::new(number(row, 1)?))))
+        .optional();
+    marks.map_err(failed)
+}
+
+pub(super) fn index(
+    connection: &mut Connection,
+    tenant: TenantId,
+    range: &KeyRange,
+    rows_max: usize,
+) -> Result<Option<Index>> {
+    let transaction = connection.transaction().map_err(failed)?;
+    let Some((head, _)) = marks(&transaction, tenant)? else { return Ok(None) };
+    let (from, to) = range.rows(tenant);
+    // `length` of a blob reads the row's header; values on overflow pages are not touched.
+    let read = "SELECT key, revision, schema, splice, tombstone, length(value) FROM object
+        WHERE key >= ? AND key < ? ORDER BY key LIMIT ?";
+    let mut read = transaction.prepare_cached(read).map_err(failed)?;
+    let limit = i64::try_from(rows_max.saturating_add(1)).unwrap_or(i64::MAX);
+    let mut found = read.query(params![from, to, limit]).map_err(failed)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(failed)? {
+        rows.push(index_row(tenant, row)?);
+    }
+    let more = rows_max < rows.len();
+    rows.truncate(rows_max);
+    Ok(Some(Index { head, rows, more }))
+}
+
+fn index_row(tenant: TenantId, row: &Row<'_>) -> Result<IndexRow> {
+    let key = key(tenant, row)?;
+    let columns = || {
+        Ok(IndexRow {
+            key,
+            revision: Revision::new(number(row, 1)?),
+            stamp: Stamp { schema: number(row, 2)?, splice: row.get(3)? },
+            tombstone: row.get(4)?,
+            length: row.get(5)?,
+        })
+    };
+    columns().map_err(failed)
+}
+
 fn scan_rows(connection: &Connection, tenant: TenantId, scan: &Scan, extra: usize, view: &mut View) -> Result<()> {
     let (from, to) = scan.range.rows(tenant);
     let read = "SELECT key, revision, schema, splice, tombstone, value, crc FROM object
@@ -66,22 +108,18 @@ fn scan_rows(connection: &Connection, tenant: TenantId, scan: &Scan, extra: usiz
     let mut read = connection.prepare_cached(read).map_err(failed)?;
     let mut rows = read.query(params![from, to]).map_err(failed)?;
     let rows_max = scan.rows_max.saturating_add(extra);
-    let mut bytes = 0;
     while let Some(row) = rows.next().map_err(failed)? {
-        if view.rows.len() >= rows_max || bytes > scan.bytes_max {
+        if view.rows.len() >= rows_max {
             view.more = true;
             return Ok(());
         }
-        let row = object(tenant, row)?;
-        bytes += row.value.len();
-        view.rows.push(row);
+        view.rows.push(object(tenant, row)?);
     }
     Ok(())
 }
 
 fn object(tenant: TenantId, row: &Row<'_>) -> Result<ObjectRow> {
-    let key = row.get_ref(0).map_err(failed)?.as_blob().map_err(|_| damaged_key(tenant))?;
-    let key = key.get(4..).and_then(Key::parse).ok_or_else(|| damaged_key(tenant))?;
+    let key = key(tenant, row)?;
     let columns = || {
         Ok(ObjectRow {
             tenant,
@@ -94,6 +132,11 @@ fn object(tenant: TenantId, row: &Row<'_>) -> Result<ObjectRow> {
         })
     };
     columns().map_err(failed)
+}
+
+fn key(tenant: TenantId, row: &Row<'_>) -> Result<Key> {
+    let key = row.get_ref(0).map_err(failed)?.as_blob().map_err(|_| damaged_key(tenant))?;
+    key.get(4..).and_then(Key::parse).ok_or_else(|| damaged_key(tenant))
 }
 
 fn damaged_key(tenant: TenantId) -> StorageError {
@@ -148,12 +191,14 @@ pub(super) fn count(connection: &Connection, tenant: TenantId, range: &KeyRange)
     read.query_row(params![from, to], |row| number(row, 0)).map_err(failed)
 }
 
-const TENANT: &str = "SELECT id, lane, name, record, head, floor, body, crc FROM tenant";
+const TENANT: &str = "SELECT id, lane, name, record, head, objects, bytes, floor, body, crc FROM tenant";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Result<TenantRecord>> {
-    let (record, body) = (blob(row, 3)?, blob(row, 6)?);
-    let (head, floor) = (number(row, 4)?, number(row, 5)?);
-    Ok(TenantRecord::from_columns(row.get(0)?, row.get(1)?, row.get(2)?, record, head, floor, &body, row.get(7)?))
+    let (record, body) = (blob(row, 3)?, blob(row, 8)?);
+    let usage = Usage { objects: row.get(5)?, bytes: row.get(6)? };
+    let head = Head { revision: Revision::new(number(row, 4)?), usage };
+    let (id, lane, name, floor, crc) = (row.get(0)?, row.get(1)?, row.get(2)?, number(row, 7)?, row.get(9)?);
+    Ok(TenantRecord::from_columns(id, lane, name, record, head, floor, &body, crc))
 }
 
 fn records(connection: &Connection, rest: &str, params: impl rusqlite::Params) -> Result<Vec<TenantRecord>> {

@@ -16,7 +16,7 @@ CREATE TABLE lane (lane INTEGER PRIMARY KEY, owner INTEGER NOT NULL, epoch INTEG
 CREATE TABLE slice (lane INTEGER NOT NULL, slice INTEGER NOT NULL, closed_ms INTEGER NOT NULL,
     last_sequence INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (lane, slice)) WITHOUT ROWID;
 CREATE TABLE tenant (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, name TEXT UNIQUE, record BLOB NOT NULL,
-    head INTEGER NOT NULL, floor INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL);
+    head INTEGER NOT NULL, objects INTEGER NOT NULL, bytes INTEGER NOT NULL, floor INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE INDEX tenant_deleting ON tenant (id) WHERE name IS NULL;
 CREATE TABLE object (key BLOB PRIMARY KEY, revision INTEGER NOT NULL, schema INTEGER NOT NULL,
     splice INTEGER NOT NULL, tombstone INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
@@ -30,8 +30,12 @@ CREATE TABLE consumer (lane INTEGER NOT NULL, name TEXT NOT NULL, sequence INTEG
 CREATE TABLE base (hash BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 ";
 
+/// Memory for pages, in kilobytes.
+#[derive(Clone, Copy)]
+pub(super) struct PageCache(pub(super) u32);
+
 /// Settings of every connection.
-pub(super) fn configure(connection: &Connection) -> Result<(), StorageError> {
+pub(super) fn configure(connection: &Connection, pages: PageCache) -> Result<(), StorageError> {
     // 8 kB pages hold rows of 2 kB without overflow pages. The page size counts only while the file is empty.
     let settings = "
         PRAGMA page_size = 8192;
@@ -40,10 +44,11 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StorageError> {
         PRAGMA wal_autocheckpoint = 0;
         PRAGMA journal_size_limit = 67108864;
         PRAGMA busy_timeout = 10000;
-        PRAGMA cache_size = -2048;
         PRAGMA trusted_schema = OFF;
     ";
     connection.execute_batch(settings).map_err(|error| unavailable("configure database", &error))?;
+    let failed = |error: rusqlite::Error| unavailable("configure database", &error);
+    connection.pragma_update(None, "cache_size", -i64::from(pages.0)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -98,7 +103,7 @@ mod tests {
     fn every_commit_is_synced() {
         let directory = tempfile::tempdir().unwrap();
         let connection = Connection::open(directory.path().join("kplex.db")).unwrap();
-        configure(&connection).unwrap();
+        configure(&connection, PageCache(512)).unwrap();
         let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0));
         let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
         assert_eq!(pragma("journal_mode").unwrap(), "wal");

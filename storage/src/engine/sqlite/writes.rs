@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::schema::{create_event_table, event_table};
 use super::unavailable;
-use crate::engine::{Batch, Claim, Hold, LaneRow, Marks, Outcome, SliceChange, SliceRow};
+use crate::engine::{Batch, Claim, Head, Hold, LaneRow, Marks, Outcome, SliceChange, SliceRow};
 use crate::error::StorageError;
 use crate::key::{KeyRange, TenantId, row_key};
 
@@ -148,19 +148,21 @@ fn apply_tenants(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resu
     for row in &batch.tenants {
         transaction
             .prepare_cached(
-                "INSERT INTO tenant VALUES (:id, :lane, :name, :record, :head, :floor, :body, :crc)
+                "INSERT INTO tenant VALUES
+                     (:id, :lane, :name, :record, :head, :objects, :bytes, :floor, :body, :crc)
                  ON CONFLICT (id) DO UPDATE SET
                      lane = :lane, name = :name, record = :record, body = :body, crc = :crc",
             )?
             .execute(named_params! {
                 ":id": row.id.get(), ":lane": row.lane, ":name": row.name, ":record": row.record.as_ref(),
-                ":head": row.head.get() as i64, ":floor": row.floor.get() as i64, ":body": row.body(),
+                ":head": row.head.revision.get() as i64, ":objects": row.head.usage.objects,
+                ":bytes": row.head.usage.bytes, ":floor": row.floor.get() as i64, ":body": row.body(),
                 ":crc": row.checksum(),
             })?;
     }
-    let mut head = transaction.prepare_cached("UPDATE tenant SET head = ? WHERE id = ?")?;
-    for (id, revision) in &batch.heads {
-        head.execute(params![revision.get() as i64, id.get()])?;
+    let mut head = transaction.prepare_cached("UPDATE tenant SET head = ?, objects = ?, bytes = ? WHERE id = ?")?;
+    for (id, Head { revision, usage }) in &batch.heads {
+        head.execute(params![revision.get() as i64, usage.objects, usage.bytes, id.get()])?;
     }
     let mut floor = transaction.prepare_cached("UPDATE tenant SET floor = max(floor, ?) WHERE id = ?")?;
     for (id, revision) in &batch.floors {
