@@ -3,12 +3,13 @@
 //! The server is another process, started as its users start it; numbers are those of its clients and of `/proc`.
 
 mod control_planes;
+mod definitions;
 mod start;
 mod throughput;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: kplex-benches [start|control-planes|throughput|all] [--planes 1000] [--samples 100] [--oracle URL,TOKEN,PID[,PID...]]
+const USAGE: &str = "usage: kplex-benches [start|control-planes|definitions|throughput|all] [--planes 1000] [--samples 100] [--oracle URL,TOKEN,PID[,PID...]]
   $KPLEX_BIN names the program to measure; by default it is built in this program's profile";
 
 /// What to measure, and how much of it.
@@ -41,10 +42,12 @@ async fn main() -> Result<()> {
     match what.as_str() {
         "start" => start::empty(&options).await?,
         "control-planes" => control_planes::run(&options).await?,
+        "definitions" => definitions::run(&options).await?,
         "throughput" => throughput::run(&options).await?,
         "all" => {
             start::empty(&options).await?;
             control_planes::run(&options).await?;
+            definitions::run(&options).await?;
             throughput::run(&options).await?;
         }
         other => bail!("unknown bench {other}\n{USAGE}"),
