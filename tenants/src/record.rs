@@ -41,6 +41,7 @@ mod tag {
     pub(super) const EARLIER_PUBLIC_KEY: u8 = 8;
     pub(super) const ISSUER: u8 = 9;
     pub(super) const HOST: u8 = 10;
+    pub(super) const OWNER: u8 = 11;
     pub(super) const OBJECTS_MAX: u8 = 16;
     pub(super) const STORED_BYTES_MAX: u8 = 17;
     pub(super) const CRDS_MAX: u8 = 18;
@@ -61,6 +62,8 @@ pub(crate) struct TenantRecord {
     pub(crate) limits: TenantLimits,
     /// Hosts that were claimed beyond those that follow from the name.
     pub(crate) hosts: Vec<String>,
+    /// Uid of the object that it was made for.
+    pub(crate) owner: Option<Uuid>,
 }
 
 impl TenantRecord {
@@ -84,6 +87,9 @@ impl TenantRecord {
         }
         for host in &self.hosts {
             out.field(tag::HOST, host.as_bytes());
+        }
+        if let Some(owner) = &self.owner {
+            out.field(tag::OWNER, owner.as_bytes());
         }
         out.limits(&self.limits);
         out.field(tag::END, &[]);
@@ -180,6 +186,7 @@ struct Parts<'a> {
     earlier: Vec<PublicKey>,
     issuers: Vec<String>,
     hosts: Vec<String>,
+    owner: Option<Uuid>,
     limits: TenantLimits,
     ended: bool,
 }
@@ -197,6 +204,7 @@ impl<'a> Parts<'a> {
             tag::EARLIER_PUBLIC_KEY => self.earlier.push(PublicKey::new(&sized(content)?)),
             tag::ISSUER => self.issuers.push(text(content)?),
             tag::HOST => self.hosts.push(text(content)?),
+            tag::OWNER => self.owner = Some(Uuid::from_bytes(sized(content)?)),
             tag::OBJECTS_MAX => self.limits.objects_max = number(content)?,
             tag::STORED_BYTES_MAX => self.limits.stored_bytes_max = number(content)?,
             tag::CRDS_MAX => self.limits.crds_max = number(content)?,
@@ -226,7 +234,7 @@ impl<'a> Parts<'a> {
             earlier: self.earlier,
             issuers: self.issuers,
         };
-        Ok(TenantRecord { uid, created, keys, limits: self.limits, hosts: self.hosts })
+        Ok(TenantRecord { uid, created, keys, limits: self.limits, hosts: self.hosts, owner: self.owner })
     }
 }
 
@@ -270,6 +278,7 @@ mod tests {
             keys,
             limits: TenantLimits { crds_max: 3, ..TenantLimits::default() },
             hosts: vec!["cp1.apps.example.com".to_owned()],
+            owner: Some(Uuid::nil()),
         }
     }
 
@@ -291,8 +300,14 @@ mod tests {
     #[test]
     fn a_fresh_record_is_small() {
         let keys = TenantKeys::generate(crate::keys::DEFAULT_ISSUER, now()).unwrap();
-        let record =
-            TenantRecord { uid: Uuid::nil(), created: now(), keys, limits: TenantLimits::default(), hosts: Vec::new() };
+        let record = TenantRecord {
+            uid: Uuid::nil(),
+            created: now(),
+            keys,
+            limits: TenantLimits::default(),
+            hosts: Vec::new(),
+            owner: None,
+        };
         let length = record.encode().len();
         assert!(length < 1_400, "{length}");
     }

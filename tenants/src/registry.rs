@@ -292,7 +292,7 @@ impl Registry {
         let issuer = issuer.to_owned();
         let keys = tokio::task::spawn_blocking(move || TenantKeys::generate(&issuer, created));
         let keys = keys.await.map_err(|_| TenantsError::Crypto("make keys"))??;
-        let record = TenantRecord { uid: Uuid::new_v4(), created, keys, limits: new.limits, hosts };
+        let record = TenantRecord { uid: Uuid::new_v4(), created, keys, limits: new.limits, hosts, owner: new.owner };
         let holes = record.holes(&name, self.server.authority(), &self.options.fill_holes);
         if let Err(error) = self.claims.claim(&name, &record.hosts).await {
             self.unclaim(&name, record.hosts).await?;

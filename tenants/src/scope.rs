@@ -67,6 +67,11 @@ impl TenantScope {
         &self.0.record.hosts
     }
 
+    /// Returns the uid of the object that the tenant was made for, if there was one.
+    pub fn owner(&self) -> Option<Uuid> {
+        self.0.record.owner
+    }
+
     /// Tells whether the tenant was deleted since this scope was made.
     pub fn is_deleted(&self) -> bool {
         self.0.shared.deleted.load(Ordering::Acquire)

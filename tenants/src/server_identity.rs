@@ -43,6 +43,7 @@ impl ServerIdentity {
                 keys,
                 limits: TenantLimits::default(),
                 hosts: Vec::new(),
+                owner: None,
             };
             let row = NewTenant {
                 name: name.as_str().to_owned(),

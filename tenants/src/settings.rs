@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kplex_storage::WriteSet;
+use uuid::Uuid;
 
 use crate::endpoints::Endpoints;
 use crate::error::TenantsError;
@@ -56,6 +57,8 @@ pub struct NewControlPlane {
     pub issuer: Option<String>,
     /// Hosts beyond those that follow from the name.
     pub hosts: Vec<String>,
+    /// Uid of the object that it is made for, if any.
+    pub owner: Option<Uuid>,
     /// Written with the tenant, in the same transaction.
     pub first_writes: WriteSet,
 }

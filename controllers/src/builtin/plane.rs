@@ -17,7 +17,7 @@ pub(super) fn concerned<'k>(change: Change<'k>) -> Option<&'k str> {
         // What the operator itself has written last asks for nothing. Without a state before, as in a look at everything, it
         // is not known what else went on.
         ("tenancy.kflex.kubestellar.org", "controlplanes") => {
-            let rests = change.before.is_some() && is_settled(change.after?);
+            let rests = change.before.is_some() && change.after.is_some_and(is_settled);
             (!rests).then(|| key.name())
         }
         ("", "namespaces") if change.after.is_none() => key.name().strip_suffix(SYSTEM),

@@ -7,12 +7,26 @@ use kube::ResourceExt;
 /// What a reconcile has found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// The tenant exists.
-    pub tenant: bool,
+    /// The tenant of that name.
+    pub tenant: TenantState,
     /// The namespace `<name>-system` exists.
     pub namespace: NamespaceState,
     /// The Secrets are there and hold credentials of this tenant that need no renewal.
     pub secrets: bool,
+}
+
+/// Whose the tenant of a control plane's name is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TenantState {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It was made for this object.
+    Ours,
+    /// It was made for an earlier object of the name, which went without its finalizer: its data is nobody's any more.
+    Orphan,
+    /// It was made without an object: it is left alone.
+    Foreign,
 }
 
 /// Whose the namespace of a control plane is.
@@ -67,6 +81,9 @@ pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Stage> 
         stages.push(vec![Step::AddFinalizer]);
     }
     let outcome = match (plane.spec.type_, observed.namespace) {
+        (ControlPlaneType::K8s, _) if observed.tenant == TenantState::Foreign => {
+            Err(format!("a control plane {} exists and does not belong to this object", plane.name_any()))
+        }
         (ControlPlaneType::K8s, NamespaceState::Foreign) => {
             let namespace = namespace(plane);
             Err(format!("namespace {namespace} exists and does not belong to this control plane"))
@@ -89,21 +106,22 @@ pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Stage> 
 
 /// The tenant and the namespace know nothing of each other; Secrets need both.
 fn build(observed: &Observed) -> Vec<Stage> {
+    let orphan = if observed.tenant == TenantState::Orphan { vec![Step::DeleteTenant] } else { Vec::new() };
     let mut places = Vec::new();
-    if !observed.tenant {
+    if matches!(observed.tenant, TenantState::Absent | TenantState::Orphan) {
         places.push(Step::CreateTenant);
     }
     if observed.namespace == NamespaceState::Absent {
         places.push(Step::CreateNamespace);
     }
     let secrets = if observed.secrets { Vec::new() } else { vec![Step::WriteSecrets] };
-    [places, secrets].into_iter().filter(|stage| !stage.is_empty()).collect()
+    [orphan, places, secrets].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
 fn teardown(plane: &ControlPlane, observed: &Observed) -> Vec<Stage> {
     let mut places = Vec::new();
     if plane.spec.type_ == ControlPlaneType::K8s {
-        if observed.tenant {
+        if matches!(observed.tenant, TenantState::Ours | TenantState::Orphan) {
             places.push(Step::DeleteTenant);
         }
         if observed.namespace == NamespaceState::Ours {
@@ -196,10 +214,12 @@ mod tests {
         let [Step::WriteStatus(status)] = &stages[3][..] else { panic!("no status") };
         plane.status = Some(status.clone());
         plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
-        let done = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
+        let done = Observed { tenant: TenantState::Ours, namespace: NamespaceState::Ours, secrets: true };
         assert_eq!(names(&plan(&plane, &done, "2027-01-01T00:00:00Z")), "");
         let lost = Observed { secrets: false, ..done };
         assert_eq!(names(&plan(&plane, &lost, NOW)), "secrets", "what is missing is made again");
+        let orphan = Observed { tenant: TenantState::Orphan, ..lost };
+        assert_eq!(names(&plan(&plane, &orphan, NOW)), "delete tenant, tenant, secrets", "nobody gets another's data");
     }
 
     #[test]
@@ -207,10 +227,12 @@ mod tests {
         let mut plane = plane(ControlPlaneType::K8s);
         plane.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         plane.metadata.deletion_timestamp = Some(Time(Default::default()));
-        let ours = Observed { tenant: true, namespace: NamespaceState::Ours, secrets: true };
+        let ours = Observed { tenant: TenantState::Ours, namespace: NamespaceState::Ours, secrets: true };
         assert_eq!(names(&plan(&plane, &ours, NOW)), "delete tenant + delete namespace, let go");
         let foreign = Observed { namespace: NamespaceState::Foreign, ..ours };
         assert_eq!(names(&plan(&plane, &foreign, NOW)), "delete tenant, let go");
+        let foreign = Observed { tenant: TenantState::Foreign, ..foreign };
+        assert_eq!(names(&plan(&plane, &foreign, NOW)), "let go");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Operator;
 use super::api::ControlPlane;
 use super::definitions::MANAGER;
-use super::plan::{NamespaceState, Observed, Step, namespace, plan};
+use super::plan::{NamespaceState, Observed, Step, TenantState, namespace, plan};
 use super::secrets;
 use anyhow::Context;
 use futures::future::try_join_all;
@@ -14,6 +14,7 @@ use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 impl Operator {
     fn planes(&self) -> Api<ControlPlane> {
@@ -25,11 +26,23 @@ impl Operator {
     /// # Errors
     /// The first step that failed; the caller tries again later.
     pub(crate) async fn reconcile(&self, name: &str) -> anyhow::Result<()> {
-        let Some(plane) = self.planes().get_opt(name).await.context("read the control plane")? else { return Ok(()) };
+        let Some(plane) = self.planes().get_opt(name).await.context("read the control plane")? else {
+            return self.bury(name).await;
+        };
         let observed = self.observe(&plane).await?;
         let now = self.controllers.shared.tenants.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         for stage in plan(&plane, &observed, &now) {
             try_join_all(stage.into_iter().map(|step| self.take(&plane, step))).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a tenant whose object is gone: somebody took the finalizer off by force.
+    async fn bury(&self, name: &str) -> anyhow::Result<()> {
+        let tenants = &self.controllers.shared.tenants;
+        let left = tenants.resolve(name).await.context("look for the tenant")?;
+        if left.is_some_and(|scope| scope.owner().is_some()) {
+            tenants.delete(name).await.context("delete a tenant without an object")?;
         }
         Ok(())
     }
@@ -49,7 +62,13 @@ impl Operator {
             (Some(scope), NamespaceState::Ours) => self.has_current_secrets(plane, scope).await?,
             _ => false,
         };
-        Ok(Observed { tenant: scope.is_some(), namespace, secrets })
+        let tenant = match scope.map(|scope| scope.owner()) {
+            None => TenantState::Absent,
+            Some(None) => TenantState::Foreign,
+            Some(owner) if owner == uid(plane) => TenantState::Ours,
+            Some(Some(_)) => TenantState::Orphan,
+        };
+        Ok(Observed { tenant, namespace, secrets })
     }
 
     async fn has_current_secrets(&self, plane: &ControlPlane, scope: &TenantScope) -> anyhow::Result<bool> {
@@ -82,7 +101,10 @@ impl Operator {
                 let finalizers = plane.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
                 self.set_finalizers(plane, finalizers).await
             }
-            Step::CreateTenant => Ok(tenants.create(NewControlPlane::named(&name)).await.map(|_| ())?),
+            Step::CreateTenant => {
+                let new = NewControlPlane { owner: uid(plane), ..NewControlPlane::named(&name) };
+                Ok(tenants.create(new).await.map(|_| ())?)
+            }
             Step::DeleteTenant => Ok(tenants.delete(&name).await?),
             Step::CreateNamespace => self.create_namespace(plane).await,
             Step::DeleteNamespace => {
@@ -133,6 +155,10 @@ impl Operator {
         try_join_all(made.iter().map(|secret| write_secret(&api, secret))).await?;
         Ok(())
     }
+}
+
+fn uid(plane: &ControlPlane) -> Option<Uuid> {
+    plane.metadata.uid.as_ref()?.parse().ok()
 }
 
 fn whose(space: Option<&Namespace>, plane: &ControlPlane) -> NamespaceState {

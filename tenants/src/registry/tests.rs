@@ -294,8 +294,14 @@ async fn a_decoy_looks_like_a_tenant() {
 fn a_warm_tenant_is_small() {
     let now = Timestamp::now();
     let keys = TenantKeys::generate(DEFAULT_ISSUER, now).unwrap();
-    let record =
-        TenantRecord { uid: Uuid::nil(), created: now, keys, limits: TenantLimits::default(), hosts: Vec::new() };
+    let record = TenantRecord {
+        uid: Uuid::nil(),
+        created: now,
+        keys,
+        limits: TenantLimits::default(),
+        hosts: Vec::new(),
+        owner: None,
+    };
     // The stored record is what lies on the heap, and the structs beside it.
     let bytes = record.encode().len() + size_of::<Warm>() + size_of::<Shared>() + size_of::<(TenantName, Slot)>();
     assert!(bytes < 3_000, "{bytes}");

@@ -75,6 +75,35 @@ async fn a_control_plane_waits_for_the_namespace_of_its_predecessor() {
 }
 
 #[tokio::test]
+async fn a_control_plane_never_gets_the_data_of_one_whose_finalizer_was_taken_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = || Engine::Sqlite(directory.path().to_owned());
+    let path = format!("{PLANES}/cp");
+    let mut server = Harness::open_hub(engine()).await;
+    server.start_operator().await;
+    server.create(PLANES, plane("cp")).await;
+    until_ready(&server, "cp").await;
+    let tenants = server.controllers.shared.tenants.clone();
+    let first = tenants.resolve("cp").await.unwrap().unwrap().id();
+    drop(tenants);
+    server.stop().await;
+    // While no operator looks, the object goes without its finalizer, and another one comes.
+    let server = Harness::open_hub(engine()).await;
+    server.merge(&path, json!({"metadata": {"finalizers": null}})).await;
+    server.delete(&path, "Background").await;
+    server.until_gone(&path).await;
+    server.create(PLANES, plane("cp")).await;
+    server.stop().await;
+    let mut server = Harness::open_hub(engine()).await;
+    server.start_operator().await;
+    until_ready(&server, "cp").await;
+    assert_ne!(server.controllers.shared.tenants.resolve("cp").await.unwrap().unwrap().id(), first);
+    server.delete(&path, "Background").await;
+    server.until_gone(&path).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_secret_that_is_lost_or_damaged_comes_back() {
     let server = Harness::start_hub().await;
     server.create(PLANES, plane("cp")).await;
