@@ -3,6 +3,7 @@
 //! The constructors carry upstream's reasons, codes and texts. HTTP itself is not known here.
 
 use crate::field_error::FieldError;
+use crate::json;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -273,7 +274,8 @@ impl Status {
     /// Returns the `Status` object as JSON, with upstream's order of fields and a line feed at its end.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec(&self.document()).expect("a document of strings and numbers");
+        let mut bytes = Vec::with_capacity(256);
+        json::write(&mut bytes, &self.document());
         bytes.push(b'\n');
         bytes
     }
@@ -368,6 +370,8 @@ mod tests {
 "#;
         assert_eq!(String::from_utf8(status.to_json()).unwrap(), expected);
         assert_eq!(serde_json::from_str::<Value>(expected).unwrap(), status.to_value());
+        let escaped = String::from_utf8(Status::not_found(&resource, "a<b>").to_json()).unwrap();
+        assert!(escaped.contains(r#""name":"a\u003cb\u003e""#), "{escaped}");
     }
 
     #[test]
