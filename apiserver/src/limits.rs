@@ -20,6 +20,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub const WATCH_TIMEOUT_MIN: Duration = Duration::from_secs(1800);
 /// Time between bookmarks; upstream sends one a minute.
 pub const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// Life of a continue token; upstream's live for 5 to 15 minutes. Longer than the window, so that it counts only where
+/// nothing was changed meanwhile.
+pub const CONTINUE_LIFE: Duration = Duration::from_secs(6 * 60);
 /// Entries that a filtered list reads at a time.
 pub const LIST_CHUNK: usize = 2000;
 /// Bytes of a list or watch written at a time.

@@ -163,9 +163,12 @@ impl Lane {
         self.queue.lock().consumer(consumer)
     }
 
-    /// Returns the consumers that have not stored a position at or after `sequence`.
+    /// Returns the consumers that have not stored a position at or after `sequence`, unless nothing is there for them.
     pub(crate) fn behind(&self, sequence: u64) -> Vec<String> {
-        self.queue.lock().behind(sequence)
+        let behind = self.queue.lock().behind(sequence);
+        let feed = self.feed.lock();
+        let waiting = |at: u64| feed.after(at).is_none_or(|next| next.is_some_and(|(batch, _)| batch <= sequence));
+        behind.into_iter().filter(|(_, at)| waiting(*at)).map(|(name, _)| name).collect()
     }
 
     /// Has the lane drop what has expired now rather than later.

@@ -51,6 +51,20 @@ struct ContinueToken {
     rv: i64,
     /// Key after which the list goes on.
     start: String,
+    /// Unix seconds of the first page, so that tokens expire also where nobody writes; 0 in tokens that don't expire.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    since: i64,
+}
+
+impl ContinueToken {
+    fn is_old(&self, now: i64) -> bool {
+        let life = limits::CONTINUE_LIFE.as_secs().cast_signed();
+        self.since != 0 && life < now.saturating_sub(self.since)
+    }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Returns a page of a collection.
@@ -94,7 +108,7 @@ pub async fn page(call: &Call, served: &Served, options: &ListOptions, filter: &
     }
     let mut reply = ListReply { entries, revision: reader.revision, continue_token: String::new(), remaining: None };
     if let (true, Some(last)) = (more, last) {
-        reply.continue_token = token(&reader.prefix, &last, reader.token_revision);
+        reply.continue_token = reader.token(&last);
         if filter.is_empty() {
             reply.remaining = Some(reader.count_after(last).await?);
         }
@@ -112,12 +126,14 @@ struct Reader<'a> {
     revision: Revision,
     /// What goes into continue tokens.
     token_revision: i64,
+    since: i64,
 }
 
 impl<'a> Reader<'a> {
     async fn start(call: &'a Call, served: &Served, options: &ListOptions, prefix: Prefix) -> Result<Self, Status> {
         let head = call.scope.log().head().await.map_err(respond::storage)?;
-        let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0 };
+        let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0, since: 0 };
+        reader.since = call.now.as_second();
         if options.continue_token.is_empty() {
             match plan(options)? {
                 ReadPlan::Newest(least) if least > head.get() => {
@@ -158,9 +174,10 @@ impl<'a> Reader<'a> {
             return Err(Status::revision_too_large(revision.get(), self.revision.get()));
         }
         let floor = self.call.scope.log().floor().await.map_err(respond::storage)?;
-        if revision < floor {
+        if revision < floor || token.is_old(self.since) {
             return Err(expired(&token.start));
         }
+        self.since = token.since;
         self.pin(revision);
         Ok(())
     }
@@ -187,6 +204,13 @@ impl<'a> Reader<'a> {
         Ok(page)
     }
 
+    /// Returns the token of a list that goes on after a key.
+    fn token(&self, last: &Key) -> String {
+        let (rv, since) = (self.token_revision, self.since);
+        let start = format!("{}\0", rest(&self.prefix, last));
+        write_token(&ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv, start, since })
+    }
+
     async fn count_after(&self, last: Key) -> Result<u64, Status> {
         let query = ListQuery { prefix: self.prefix.clone(), after: Some(last), limit: usize::MAX, at: self.at };
         let page = self.call.scope.log().list(query).await.map_err(respond::storage)?;
@@ -194,10 +218,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn token(prefix: &Prefix, last: &Key, revision: i64) -> String {
-    let token =
-        ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: revision, start: format!("{}\0", rest(prefix, last)) };
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"))
+fn write_token(token: &ContinueToken) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).expect("a token of strings and numbers serialises"))
 }
 
 fn parse_token(text: &str) -> Result<ContinueToken, Status> {
@@ -235,14 +257,14 @@ fn rest<'k>(prefix: &Prefix, key: &'k Key) -> &'k str {
 
 /// 410 with a token that goes on at the newest revision.
 fn expired(start: &str) -> Status {
-    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: -1, start: format!("{start}\0") };
+    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: -1, start: format!("{start}\0"), since: 0 };
     let mut status = Status::expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list \
          without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
          results. Continuing with the provided token results in an inconsistent list - objects that were created, \
          modified, or deleted between the time the first chunk was returned and now may show up in the list.",
     );
-    status.continue_token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).expect("a token of strings serialises"));
+    status.continue_token = write_token(&token);
     status
 }
 
@@ -298,10 +320,12 @@ mod tests {
 
     #[test]
     fn tokens_survive_a_round_trip_and_garbage_is_refused() {
-        let prefix = Prefix::namespace("", "configmaps", "a");
-        let key = Key::new("", "configmaps", Some("a"), "x");
-        let parsed = parse_token(&token(&prefix, &key, 9)).unwrap();
-        assert_eq!((parsed.rv, parsed.start.as_str()), (9, "x"));
+        let token = |since| ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: 9, start: "x\0".to_owned(), since };
+        let parsed = parse_token(&write_token(&token(1_000))).unwrap();
+        assert_eq!((parsed.rv, parsed.start.as_str(), parsed.since), (9, "x", 1_000));
+        assert!(!parsed.is_old(1_360) && parsed.is_old(1_361));
+        let upstreams = parse_token(&write_token(&token(0))).unwrap();
+        assert!(!upstreams.is_old(i64::MAX), "it does not say when it was made");
         for garbage in ["!", "e30", "eyJ2IjoieCIsInJ2IjoxLCJzdGFydCI6ImEifQ"] {
             assert_eq!(parse_token(garbage).unwrap_err().code, 400, "{garbage}");
         }

@@ -111,9 +111,9 @@ impl Queue {
         }
     }
 
-    /// Returns the consumers that have not stored a position at or after `sequence`.
-    pub(super) fn behind(&self, sequence: u64) -> Vec<String> {
-        self.consumers.iter().filter(|(_, at)| **at < sequence).map(|(name, _)| name.clone()).collect()
+    /// Returns the consumers that have not stored a position at or after `sequence`, with where they are.
+    pub(super) fn behind(&self, sequence: u64) -> Vec<(String, u64)> {
+        self.consumers.iter().filter(|(_, at)| **at < sequence).map(|(name, at)| (name.clone(), *at)).collect()
     }
 
     pub(super) fn maintain(&mut self, reply: oneshot::Sender<()>) {
