@@ -86,18 +86,6 @@ async fn serves_control_planes(client: &Client) -> bool {
     Api::<ControlPlane>::all(client.clone()).list(&kube::api::ListParams::default().limit(1)).await.is_ok()
 }
 
-/// Whether the hub of a kubeconfig answers.
-#[must_use]
-pub(crate) fn answers(kubeconfig: &Path) -> bool {
-    let ask = async {
-        let file = Kubeconfig::read_from(kubeconfig).ok()?;
-        let client = connect(file, Some(HUB.to_owned())).await.ok()?;
-        let request = http_ready()?;
-        client.request_text(request).await.ok()
-    };
-    runtime().is_ok_and(|runtime| runtime.block_on(ask).is_some())
-}
-
 /// Returns the address of the server that a context of a kubeconfig leads to: what runs may differ from what was asked for.
 #[must_use]
 pub(crate) fn server(kubeconfig: &Path, context: &str) -> Option<String> {
@@ -106,10 +94,6 @@ pub(crate) fn server(kubeconfig: &Path, context: &str) -> Option<String> {
     let cluster = file.clusters.into_iter().find(|cluster| cluster.name == named.cluster)?.cluster?;
     let server = cluster.server?;
     Some(server.split_once("/clusters/").map_or(server.as_str(), |(address, _)| address).to_owned())
-}
-
-fn http_ready() -> Option<axum::http::Request<Vec<u8>>> {
-    axum::http::Request::get("/readyz").body(Vec::new()).ok()
 }
 
 /// A runtime for one command.

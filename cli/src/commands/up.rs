@@ -27,11 +27,12 @@ pub(crate) fn up(settings: Settings) -> anyhow::Result<()> {
     let config = settings.complete(None)?;
     std::fs::create_dir_all(&config.data_dir).with_context(|| format!("create {}", config.data_dir.display()))?;
     if !running(&config) {
-        start(&config).inspect_err(|_| drop(std::fs::remove_file(pid_path(&config))))?;
+        start(&config)?;
     }
     let hosting = Hosting::in_data_dir(&config.data_dir);
-    control_planes::ensure(FIRST, &hosting)?;
     let path = kubeconfig_path(&config.data_dir);
+    control_planes::ensure(FIRST, &hosting)
+        .with_context(|| format!("use the server at {}", hosting::server(&path, HUB).unwrap_or_default()))?;
     let merged = hosting::merge(&path, &control_planes::read_kubeconfig(FIRST, &hosting)?, Some(FIRST))?;
     serve::write_private(&path, &merged)?;
     next_steps(&config, &path);
@@ -108,12 +109,16 @@ fn start(config: &Config) -> anyhow::Result<()> {
     let mut ended = None;
     wait(PATIENCE, || {
         ended = child.try_wait().ok().flatten();
-        ended.is_some() || (modified(&kubeconfig) != before && hosting::answers(&kubeconfig))
+        // The server writes it when it is ready, so that nothing need be asked.
+        ended.is_some() || modified(&kubeconfig) != before
     })
     .context("the server did not become ready in time")?;
     match ended {
         None => Ok(()),
-        Some(status) => bail!("the server ended ({status}); its log says:\n{}", tail(&log_path)),
+        Some(status) => {
+            std::fs::remove_file(pid_path(config)).context("remove the pid file")?;
+            bail!("the server ended ({status}); its log says:\n{}", tail(&log_path))
+        }
     }
 }
 

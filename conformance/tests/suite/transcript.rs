@@ -189,6 +189,17 @@ fn up_says_where_the_server_is_that_runs_already() {
 }
 
 #[test]
+fn up_with_a_domain_that_nobody_resolves_says_so_and_can_be_taken_down() {
+    // It waited for a minute and then said only that the server was not ready.
+    let shell = Shell::new("sqlite");
+    let out = shell.kplex(&["up", "--domain", "nowhere.invalid"]);
+    assert!(!out.status.success());
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(said.contains("https://hub.nowhere.invalid") && said.contains("can't be reached"), "{said}");
+    shell.kplex_ok(&["down"]);
+}
+
+#[test]
 fn a_context_that_serves_no_control_planes_is_refused_with_a_sentence() {
     let server = Server::shared();
     let tenant = server.create("not-a-hub");
