@@ -1,6 +1,6 @@
 //! Configuration of the server: flags, then `KPLEX_*` variables, then one file, the same names in each.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -15,6 +15,17 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// Returns the name that the flag, the variable and the file have for it.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Settings of the server as given; what is absent here may come from the file.
@@ -88,7 +99,8 @@ impl Settings {
 
 fn read(path: &Path) -> anyhow::Result<Settings> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("parse {}", path.display()))
+    // Without the snippet: the message has its line and column, and one line is enough.
+    serde_saphyr::from_str(&text).map_err(|error| anyhow!("{}: {}", path.display(), error.without_snippet()))
 }
 
 #[cfg(test)]

@@ -36,15 +36,19 @@ impl Hosting {
 
     fn file(&self) -> anyhow::Result<Kubeconfig> {
         if let Some(path) = &self.kubeconfig {
-            return Kubeconfig::read_from(path).with_context(|| format!("read {}", path.display()));
+            return Kubeconfig::read_from(path).context("use --kubeconfig");
         }
-        if let Some(config) = Kubeconfig::from_env().context("read $KUBECONFIG")? {
+        if let Some(config) = Kubeconfig::from_env().context("use $KUBECONFIG")? {
             return Ok(config);
         }
         let path = kubeconfig_path(&self.data_dir);
-        Kubeconfig::read_from(&path).with_context(|| {
-            format!("no --kubeconfig, no $KUBECONFIG, and {} can't be read: is a server running there?", path.display())
-        })
+        if !path.exists() {
+            bail!(
+                "no --kubeconfig, no $KUBECONFIG, and no server has run on the data directory {}",
+                self.data_dir.display()
+            );
+        }
+        Kubeconfig::read_from(&path).context("use the data directory's kubeconfig")
     }
 
     /// Connects.
@@ -82,20 +86,14 @@ async fn serves_control_planes(client: &Client) -> bool {
     Api::<ControlPlane>::all(client.clone()).list(&kube::api::ListParams::default().limit(1)).await.is_ok()
 }
 
-/// Whether the hub of a kubeconfig answers.
+/// Returns the address of the server that a context of a kubeconfig leads to: what runs may differ from what was asked for.
 #[must_use]
-pub(crate) fn answers(kubeconfig: &Path) -> bool {
-    let ask = async {
-        let file = Kubeconfig::read_from(kubeconfig).ok()?;
-        let client = connect(file, Some(HUB.to_owned())).await.ok()?;
-        let request = http_ready()?;
-        client.request_text(request).await.ok()
-    };
-    runtime().is_ok_and(|runtime| runtime.block_on(ask).is_some())
-}
-
-fn http_ready() -> Option<axum::http::Request<Vec<u8>>> {
-    axum::http::Request::get("/readyz").body(Vec::new()).ok()
+pub(crate) fn server(kubeconfig: &Path, context: &str) -> Option<String> {
+    let file = Kubeconfig::read_from(kubeconfig).ok()?;
+    let named = file.contexts.into_iter().find(|named| named.name == context)?.context?;
+    let cluster = file.clusters.into_iter().find(|cluster| cluster.name == named.cluster)?.cluster?;
+    let server = cluster.server?;
+    Some(server.split_once("/clusters/").map_or(server.as_str(), |(address, _)| address).to_owned())
 }
 
 /// A runtime for one command.

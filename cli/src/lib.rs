@@ -14,7 +14,7 @@ use kplex_apiserver::stack;
 use kplex_controllers::{Controllers, Endpoint};
 use kplex_storage::{Engine, Store, StoreOptions};
 pub use kplex_tenants::TenantLimits;
-use kplex_tenants::{Endpoints, NewControlPlane, TenantScope, Tenants, TenantsOptions};
+use kplex_tenants::{Endpoints, NewControlPlane, TenantScope, Tenants, TenantsOptions, check_domain};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,18 +84,21 @@ impl ServerBuilder {
     /// Opens the store, binds the listener and starts everything. Ready when this returns.
     ///
     /// # Errors
-    /// When the store can't be opened (another server may hold it) or the address is taken.
+    /// When the domain is not a host name, the store can't be opened (another server may hold it) or the address is taken.
     pub async fn start(self) -> anyhow::Result<Server> {
+        let endpoints = Endpoints::new(self.domain.as_deref());
+        let domain = endpoints.domain().map(str::to_owned);
+        domain.as_deref().map(check_domain).transpose()?;
         let store = self.open_store().await?;
         // Where the Service "kubernetes" of each control plane leads.
         let advertised = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9443)));
         let options = TenantsOptions {
-            endpoints: Endpoints::new(self.domain.as_deref()),
+            endpoints,
             fill_holes: Arc::new(move |facts| bootstrap::holes::fill(facts, advertised)),
             ..TenantsOptions::default()
         };
         let tenants = Tenants::open(store.clone(), options).await.context("open the registry of control planes")?;
-        let shared = Shared::new(tenants.clone(), self.domain.clone());
+        let shared = Shared::new(tenants.clone(), domain.clone());
         let router = stack::build(shared.clone());
         let mut tasks = Vec::new();
         let mut address = None;
@@ -114,7 +117,7 @@ impl ServerBuilder {
         if self.hub {
             tenants.open_hub(NewControlPlane::named(HUB)).await.context("open the hub")?;
         }
-        let endpoint = Endpoint { address, domain: self.domain.clone() };
+        let endpoint = Endpoint { address, domain };
         let controllers = Controllers {
             shared: shared.clone(),
             router: router.clone(),

@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod hosting;
+mod sentence;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     match commands::run(commands::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kplex: {error:#}");
+            eprintln!("kplex: {}", sentence::sentence(&error));
             ExitCode::FAILURE
         }
     }

@@ -32,4 +32,4 @@ pub use name::{HUB, TenantName};
 pub use registry::Tenants;
 pub use renewal::{DUE_ADMIN_CREDENTIALS, DUE_SERVING_CERTIFICATE, renewal_due};
 pub use scope::TenantScope;
-pub use settings::{NewControlPlane, TenantsOptions};
+pub use settings::{NewControlPlane, TenantsOptions, check_domain};

@@ -83,21 +83,31 @@ pub(crate) fn check_issuer(issuer: &str) -> Result<(), TenantsError> {
     }
 }
 
+/// Checks the domain of control planes: what follows from their names must be host names too.
+///
+/// # Errors
+/// It is not a host name, or leaves no room for the longest name.
+pub fn check_domain(domain: &str) -> Result<(), TenantsError> {
+    let room = limits::HOST_BYTES_MAX - limits::NAME_BYTES_MAX - 1;
+    match domain.len() <= room && domain.split('.').all(is_label) {
+        true => Ok(()),
+        false => Err(TenantsError::InvalidSetting { field: "domain", reason: "must be a host name" }),
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    matches!(label.len(), 1..=63) && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+}
+
 /// Returns the hosts in lower case, sorted, each once.
 pub(crate) fn check_hosts(endpoints: &Endpoints, hosts: &[String]) -> Result<Vec<String>, TenantsError> {
     let invalid = |reason| TenantsError::InvalidSetting { field: "hosts", reason };
     let mut checked = Vec::with_capacity(hosts.len());
     for host in hosts {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let label = |label: &str| {
-            matches!(label.len(), 1..=63)
-                && label.bytes().all(allowed)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
         let numeric_end = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        if host.len() > limits::HOST_BYTES_MAX || !host.contains('.') || !host.split('.').all(label) || numeric_end {
+        if host.len() > limits::HOST_BYTES_MAX || !host.contains('.') || !host.split('.').all(is_label) || numeric_end {
             return Err(invalid("must be host names of at least two labels"));
         }
         if endpoints.tenant_of(&host).is_some() || Some(host.as_str()) == endpoints.domain() {
@@ -110,5 +120,21 @@ pub(crate) fn check_hosts(endpoints: &Endpoints, hosts: &[String]) -> Result<Vec
     match checked.len() <= limits::HOSTS_MAX {
         true => Ok(checked),
         false => Err(invalid("must be no more than 16")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_domain;
+
+    #[test]
+    fn a_domain_is_a_host_name_that_leaves_room_for_names() {
+        for good in ["localhost", "cp.example.com", &"a.".repeat(97), &format!("a{}", ".a".repeat(97))] {
+            let good = good.trim_end_matches('.');
+            assert!(check_domain(good).is_ok(), "{good:?}");
+        }
+        for bad in ["a b", "a..b", "-a", "https://a.b", "a.b:443", &format!("a{}", ".a".repeat(98))] {
+            assert!(check_domain(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! `kplex create`, `delete`, `get` and `kubeconfig`: ControlPlane objects of a hosting control plane.
 
 use crate::hosting::{Hosting, runtime};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use k8s_openapi::api::core::v1::Secret;
 use kplex_controllers::{ControlPlane, ControlPlaneSpec, ControlPlaneType};
+use kplex_tenants::TenantName;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use std::time::Duration;
@@ -17,8 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When it exists, or does not become ready.
 pub(crate) fn create(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let client = hosting.client().await?;
-        let api: Api<ControlPlane> = Api::all(client);
+        // The hub takes any name that Kubernetes takes, and tells in a condition that nothing comes of it.
+        TenantName::parse_new(name).map_err(|error| anyhow!("{error}"))?;
+        let api: Api<ControlPlane> = Api::all(hosting.client().await?);
         api.create(&PostParams::default(), &wanted(name))
             .await
             .with_context(|| format!("create control plane {name}"))?;
@@ -51,11 +53,20 @@ pub(crate) fn ensure(name: &str, hosting: &Hosting) -> anyhow::Result<()> {
 async fn wait_ready(api: &Api<ControlPlane>, name: &str) -> anyhow::Result<()> {
     let ready = |plane: Option<&ControlPlane>| plane.is_some_and(ControlPlane::is_ready);
     let waiting = kube::runtime::wait::await_condition(api.clone(), name, ready);
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .with_context(|| format!("control plane {name} did not become ready in {} s", PATIENCE.as_secs()))?
-        .with_context(|| format!("watch control plane {name}"))?;
-    Ok(())
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(waited) => waited.map(|_| ()).with_context(|| format!("watch control plane {name}")),
+        Err(_) => {
+            let why = api.get(name).await.map(|plane| trouble(&plane)).unwrap_or_default();
+            bail!("control plane {name} was created and is not ready after {} s{why}", PATIENCE.as_secs())
+        }
+    }
+}
+
+/// What the operator says of a control plane that does not become ready, to be appended.
+fn trouble(plane: &ControlPlane) -> String {
+    let conditions = plane.status.iter().flat_map(|status| &status.conditions);
+    let told = conditions.filter(|condition| condition.type_ == "Synced" && !condition.message.is_empty());
+    told.map(|condition| format!(": {}", condition.message)).collect()
 }
 
 /// Deletes a control plane and waits until it is gone.

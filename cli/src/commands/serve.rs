@@ -3,7 +3,7 @@
 use crate::config::{Config, LogFormat, Settings};
 use anyhow::Context;
 use kplex::{HUB, Server, kubeconfig_path};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +26,7 @@ pub(crate) fn serve(settings: Settings, file: Option<&Path>) -> anyhow::Result<(
 fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("parse the log filter {:?}", config.log))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
@@ -45,7 +46,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         .start()
         .await?;
     write_kubeconfig(&config.data_dir, &server).await?;
-    tracing::info!(address = ?server.address(), "ready");
+    tracing::info!(address = server.address().map(tracing::field::display), "ready");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

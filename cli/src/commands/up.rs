@@ -30,8 +30,9 @@ pub(crate) fn up(settings: Settings) -> anyhow::Result<()> {
         start(&config)?;
     }
     let hosting = Hosting::in_data_dir(&config.data_dir);
-    control_planes::ensure(FIRST, &hosting)?;
     let path = kubeconfig_path(&config.data_dir);
+    control_planes::ensure(FIRST, &hosting)
+        .with_context(|| format!("use the server at {}", hosting::server(&path, HUB).unwrap_or_default()))?;
     let merged = hosting::merge(&path, &control_planes::read_kubeconfig(FIRST, &hosting)?, Some(FIRST))?;
     serve::write_private(&path, &merged)?;
     next_steps(&config, &path);
@@ -45,14 +46,16 @@ pub(crate) fn up(settings: Settings) -> anyhow::Result<()> {
 pub(crate) fn down(settings: Settings) -> anyhow::Result<()> {
     let config = settings.complete(None)?;
     let Some(pid) = read_pid(&config).filter(|pid| alive(*pid)) else {
-        bail!("no server runs on {}", config.data_dir.display())
+        bail!("no server that \"up\" started runs on {}", config.data_dir.display())
     };
     let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().context("run kill")?;
     if !status.success() {
         bail!("server {pid} could not be stopped");
     }
     wait(PATIENCE, || !alive(pid)).context("the server did not stop in time")?;
-    std::fs::remove_file(pid_path(&config)).context("remove the pid file")
+    std::fs::remove_file(pid_path(&config)).context("remove the pid file")?;
+    println!("Kubeplex on {} is stopped. Its data stays.", config.data_dir.display());
+    Ok(())
 }
 
 fn read_pid(config: &Config) -> Option<u32> {
@@ -88,6 +91,7 @@ fn start(config: &Config) -> anyhow::Result<()> {
     command.arg("serve").arg("--data-dir").arg(&config.data_dir).arg("--listen").arg(config.listen.to_string());
     // By environment, not by argument: a URL may hold a password, and arguments are public.
     command.env("KPLEX_STORE", store).env("KPLEX_LOG", &config.log);
+    command.env("KPLEX_LOG_FORMAT", config.log_format.name());
     if let Some(domain) = &config.domain {
         command.arg("--domain").arg(domain);
     }
@@ -105,12 +109,16 @@ fn start(config: &Config) -> anyhow::Result<()> {
     let mut ended = None;
     wait(PATIENCE, || {
         ended = child.try_wait().ok().flatten();
-        ended.is_some() || (modified(&kubeconfig) != before && hosting::answers(&kubeconfig))
+        // The server writes it when it is ready, so that nothing need be asked.
+        ended.is_some() || modified(&kubeconfig) != before
     })
     .context("the server did not become ready in time")?;
     match ended {
         None => Ok(()),
-        Some(status) => bail!("the server ended ({status}); its log says:\n{}", tail(&log_path)),
+        Some(status) => {
+            std::fs::remove_file(pid_path(config)).context("remove the pid file")?;
+            bail!("the server ended ({status}); its log says:\n{}", tail(&log_path))
+        }
     }
 }
 
@@ -139,8 +147,8 @@ fn next_steps(config: &Config, kubeconfig: &Path) {
     let kubeconfig = std::fs::canonicalize(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
     let program = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
     println!(
-        "Kubeplex is ready on https://{}. Contexts: \"{HUB}\" (hosts control planes) and \"{FIRST}\" (current).",
-        config.listen
+        "Kubeplex is ready on {}. Contexts: \"{HUB}\" (hosts control planes) and \"{FIRST}\" (current).",
+        hosting::server(&kubeconfig, HUB).unwrap_or_else(|| format!("https://{}", config.listen)),
     );
     println!();
     println!("  export KUBECONFIG={} PATH={}:$PATH", kubeconfig.display(), program.display());

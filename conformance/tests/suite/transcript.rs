@@ -126,6 +126,80 @@ fn control_planes_are_made_listed_and_deleted_by_command() {
 }
 
 #[test]
+fn what_goes_wrong_is_told_in_one_sentence() {
+    // A refused create printed the whole Status, three times over, and a name of 57 characters waited for a minute.
+    let server = Server::start(Options { store: Store::Memory, ..Options::default() });
+    let _ = server.create("taken");
+    let long = "x".repeat(57);
+    for (args, told) in [
+        (
+            ["create", "taken"],
+            "create control plane taken: controlplanes.tenancy.kflex.kubestellar.org \"taken\" already exists",
+        ),
+        (["get", "nope"], "find control plane nope: controlplanes.tenancy.kflex.kubestellar.org \"nope\" not found"),
+        (["create", "hub"], "name \"hub\" is reserved"),
+        (
+            ["create", &long],
+            &format!("name \"{long}\" must be no more than 56 characters, so that `<name>-system` is a namespace"),
+        ),
+    ] {
+        let out = server.kplex(&args);
+        assert!(!out.status.success(), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&out.stderr).trim_end(), format!("kplex: {told}"), "{args:?}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let absent = kplex().arg("get").arg("--kubeconfig").arg(directory.path().join("absent")).output().unwrap();
+    let said = String::from_utf8_lossy(&absent.stderr).into_owned();
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
+}
+
+#[test]
+fn a_name_that_no_control_plane_can_have_is_told_in_its_condition() {
+    let server = Server::start(Options { store: Store::Memory, ..Options::default() });
+    let hub = server.hub();
+    let document = std::fs::read_to_string(example()).unwrap().replace("name: cp2", "name: a.b");
+    hub.kubectl_with(&["create", "-f", "-"], &document);
+    hub.kubectl(&["wait", "controlplane/a.b", "--for=condition=Synced=false", "--timeout=20s"]);
+    let told = hub.kubectl(&["get", "controlplane", "a.b", "-o", "jsonpath={.status.conditions[0].message}"]);
+    assert!(told.contains("must consist of lower case"), "{told}");
+    hub.kubectl(&["delete", "controlplane", "a.b", "--timeout=20s"]);
+}
+
+#[test]
+fn a_domain_that_is_no_host_name_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = kplex()
+        .args(["serve", "--listen", "127.0.0.1:0", "--domain", "a b", "--data-dir"])
+        .arg(directory.path())
+        .output();
+    let said = String::from_utf8_lossy(&out.unwrap().stderr).into_owned();
+    assert!(said.contains("domain must be a host name"), "{said}");
+}
+
+#[test]
+fn up_says_where_the_server_is_that_runs_already() {
+    let shell = Shell::new("sqlite");
+    shell.kplex_ok(&["up"]);
+    let again = shell.kplex_ok(&["up", "--listen", "127.0.0.1:1"]);
+    assert!(again.contains(&format!("https://{}. ", shell.listen)), "{again}");
+    assert!(
+        !std::fs::read_to_string(shell.path().join("kplex-data/kplex.log")).unwrap().contains('\u{1b}'),
+        "a file is no terminal"
+    );
+}
+
+#[test]
+fn up_with_a_domain_that_nobody_resolves_says_so_and_can_be_taken_down() {
+    // It waited for a minute and then said only that the server was not ready.
+    let shell = Shell::new("sqlite");
+    let out = shell.kplex(&["up", "--domain", "nowhere.invalid"]);
+    assert!(!out.status.success());
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(said.contains("https://hub.nowhere.invalid") && said.contains("can't be reached"), "{said}");
+    shell.kplex_ok(&["down"]);
+}
+
+#[test]
 fn a_context_that_serves_no_control_planes_is_refused_with_a_sentence() {
     let server = Server::shared();
     let tenant = server.create("not-a-hub");

@@ -2,6 +2,7 @@
 
 use super::api::{Condition, ControlPlane, ControlPlaneStatus, ControlPlaneType, SecretReference};
 use kplex_apiserver::admission::control_plane::FINALIZER;
+use kplex_tenants::TenantName;
 use kube::ResourceExt;
 
 /// What a reconcile has found.
@@ -81,6 +82,9 @@ pub fn plan(plane: &ControlPlane, observed: &Observed, now: &str) -> Vec<Stage> 
         stages.push(vec![Step::AddFinalizer]);
     }
     let outcome = match (plane.spec.type_, observed.namespace) {
+        (ControlPlaneType::K8s, _) if let Err(error) = TenantName::parse_new(&plane.name_any()) => {
+            Err(error.to_string())
+        }
         (ControlPlaneType::K8s, _) if observed.tenant == TenantState::Foreign => {
             Err(format!("a control plane {} exists and does not belong to this object", plane.name_any()))
         }
@@ -233,6 +237,18 @@ mod tests {
         assert_eq!(names(&plan(&plane, &foreign, NOW)), "delete tenant, let go");
         let foreign = Observed { tenant: TenantState::Foreign, ..foreign };
         assert_eq!(names(&plan(&plane, &foreign, NOW)), "let go");
+    }
+
+    #[test]
+    fn a_name_that_no_control_plane_can_have_is_told_in_a_condition() {
+        for (name, text) in [("a.b", "must consist of"), ("hub", "is reserved"), (&"x".repeat(57), "56 characters")] {
+            let mut plane = plane(ControlPlaneType::K8s);
+            plane.metadata.name = Some(name.to_owned());
+            let stages = plan(&plane, &Observed::default(), NOW);
+            assert_eq!(names(&stages), "finalizer, status", "nothing is tried that can't succeed");
+            let [Step::WriteStatus(status)] = &stages[1][..] else { panic!("no status") };
+            assert!(status.conditions[0].message.contains(text), "{status:?}");
+        }
     }
 
     #[test]

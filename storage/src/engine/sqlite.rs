@@ -10,6 +10,7 @@ mod schema;
 mod threads;
 mod writes;
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +61,13 @@ impl SqliteEngine {
             .map_err(|error| StorageError::Unavailable(format!("create directory {}: {error}", directory.display())))?;
         let lock = DirectoryLock::take(directory)?;
         let file = directory.join("kplex.db");
+        // The file holds Secrets and the keys of every control plane. SQLite gives its log the same mode.
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(|error| StorageError::Unavailable(format!("create {}: {error}", file.display())))?;
         let writer = connect(&file, WRITER_PAGES)?;
         schema::prepare(&writer)?;
         let readers: Result<Vec<Connection>, StorageError> =

@@ -200,3 +200,16 @@ async fn log_is_checkpointed_while_it_is_written() {
     store.shutdown().await;
     assert!(!place.directory().join("kplex.db-wal").exists(), "a closed store is one file");
 }
+
+#[tokio::test]
+async fn only_the_owner_reads_the_files() {
+    // They were as readable as the umask let them be, with the key of every control plane in them.
+    let place = Place::sqlite();
+    let store = place.open().await;
+    write(&tenant(&store, "one").await, pod("p"), "secret").await;
+    for name in ["kplex.db", "kplex.db-wal", "kplex.db-shm"] {
+        let metadata = std::fs::metadata(place.directory().join(name)).unwrap();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o600, "{name}");
+    }
+    store.shutdown().await;
+}
