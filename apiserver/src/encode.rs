@@ -164,7 +164,7 @@ pub fn object(
         Form::MetadataList => Err(no_list(&served.go_type(&served.kind))),
         Form::Table => {
             let meta = revision_of(&object);
-            definition(accepted.media, TABLE, &table_of(accepted, served, &[object], meta, true, now, query)?)
+            definition(accepted.media, TABLE, &table_of(accepted, served, [Ok(object)], meta, true, now, query)?)
         }
     }
 }
@@ -224,13 +224,13 @@ pub fn partial(accepted: Accepted, object: &Value) -> Value {
 fn table_of(
     accepted: Accepted,
     served: &Served,
-    objects: &[Value],
+    objects: impl IntoIterator<Item = Result<Value, Status>>,
     list_meta: Map<String, Value>,
     columns: bool,
     now: Timestamp,
     query: &str,
 ) -> Result<Value, Status> {
-    Ok(versioned(accepted, served.table(objects, list_meta, columns, include_object(query)?, now)))
+    Ok(versioned(accepted, served.table(objects, list_meta, columns, include_object(query)?, now)?))
 }
 
 /// Puts a table and the metadata in it into the version that was asked for.
@@ -286,25 +286,26 @@ pub fn list(
     if accepted.form == Form::Object && accepted.media == Media::Json {
         return json_list(served, page, &meta);
     }
-    items(accepted, served, meta, objects(served, page)?, now, query)
+    let objects = page.entries.iter().map(|entry| codec::load(served, entry));
+    items(accepted, served, meta, objects, now, query)
 }
 
-/// Encodes a collection of documents.
+/// Encodes a collection of documents. Forms that show little of an object take it and drop it before the next.
 ///
 /// # Errors
-/// 406 for a form that a collection does not have, 500 when a document does not fit its type.
+/// The first of `objects`, 406 for a form that a collection does not have, 500 when a document does not fit its type.
 pub fn items(
     accepted: Accepted,
     served: &Served,
     meta: Map<String, Value>,
-    objects: Vec<Value>,
+    objects: impl Iterator<Item = Result<Value, Status>>,
     now: Timestamp,
     query: &str,
 ) -> Result<Vec<u8>, Status> {
     match (accepted.form, accepted.media) {
         (Form::Object, media) => {
             let list = json!({"apiVersion": served.api_version, "kind": served.list_kind, "metadata": meta});
-            whole_list(media, served, list, objects)
+            whole_list(media, served, list, objects.collect::<Result<_, _>>()?)
         }
         (Form::Metadata, _) => {
             let why = "you requested PartialObjectMetadata, but the requested object is a list";
@@ -312,21 +313,18 @@ pub fn items(
             Err(Status::new(406, "NotAcceptable", format!("{why} ({go_type})")))
         }
         (Form::MetadataList, media) => {
-            let items: Vec<Value> = objects.iter().map(|object| partial(accepted, object)).collect();
+            let items = objects.map(|object| Ok(partial(accepted, &object?)));
+            let items = items.collect::<Result<Vec<Value>, Status>>()?;
             // Upstream's list begins as none.
             let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": accepted.meta_version(), "metadata": meta, "items": items});
             definition(media, PARTIAL_LIST, &list)
         }
         (Form::Table, media) => {
-            let table = table_of(accepted, served, &objects, meta, true, now, query)?;
+            let table = table_of(accepted, served, objects, meta, true, now, query)?;
             definition(media, TABLE, &table)
         }
     }
-}
-
-fn objects(served: &Served, page: &ListReply) -> Result<Vec<Value>, Status> {
-    page.entries.iter().map(|entry| codec::load(served, entry)).collect()
 }
 
 fn whole_list(media: Media, served: &Served, mut list: Value, items: Vec<Value>) -> Result<Vec<u8>, Status> {
@@ -474,7 +472,7 @@ pub fn table_frame(
     codec::set_revision(&mut value, revision);
     let mut meta = Map::new();
     meta.insert("resourceVersion".to_owned(), Value::from(revision.get().to_string()));
-    let table = table_of(accepted, served, &[value], meta, first, now, query)?;
+    let table = table_of(accepted, served, [Ok(value)], meta, first, now, query)?;
     wrap_frame(accepted.media, kind, &definition(accepted.media, TABLE, &table)?, out);
     Ok(())
 }
@@ -498,12 +496,12 @@ pub fn bookmark(
     if accepted.form == Form::Table {
         let meta = json!({"resourceVersion": revision.get().to_string()});
         let mut table = served.table(
-            std::slice::from_ref(&value),
+            [Ok(value.clone())],
             meta.as_object().cloned().unwrap_or_default(),
             false,
             table::IncludeObject::None,
             Timestamp::UNIX_EPOCH,
-        );
+        )?;
         table["rows"][0]["object"] = partial(accepted, &value);
         let table = definition(accepted.media, TABLE, &versioned(accepted, table))?;
         wrap_frame(accepted.media, EventType::Bookmark, &table, out);

@@ -841,16 +841,18 @@ impl Served {
         }
     }
 
-    /// Returns a Table of objects.
-    #[must_use]
+    /// Returns a Table of objects. Each is dropped when its row is made, unless rows have an order of their own.
+    ///
+    /// # Errors
+    /// The first of `objects`.
     pub fn table(
         &self,
-        objects: &[Value],
+        objects: impl IntoIterator<Item = Result<Value, Status>>,
         list_meta: Map<String, Value>,
         columns: bool,
         include: table::IncludeObject,
         now: Timestamp,
-    ) -> Value {
+    ) -> Result<Value, Status> {
         let definitions = match &self.origin {
             Origin::Custom(_, _, columns) => columns.definitions(),
             Origin::BuiltIn(..) => table::definitions(table::columns(&self.group, &self.version, &self.plural)),
@@ -865,18 +867,22 @@ impl Served {
             };
             table::table_row(cells, conditions, object, include)
         };
-        let mut sorted: Vec<&Value> = objects.iter().collect();
-        if let Some(order) = table::print_order(&self.group, &self.kind) {
-            sorted.sort_by(|left, right| order(left, right));
-        }
-        let rows: Vec<Value> = sorted.into_iter().map(row).collect();
+        let objects = objects.into_iter();
+        let rows: Vec<Value> = match table::print_order(&self.group, &self.kind) {
+            Some(order) => {
+                let mut sorted = objects.collect::<Result<Vec<Value>, Status>>()?;
+                sorted.sort_by(order);
+                sorted.iter().map(row).collect()
+            }
+            None => objects.map(|object| Ok(row(&object?))).collect::<Result<_, Status>>()?,
+        };
         let none = rows.is_empty() && !self.has_printer();
         let mut table = table::table(if columns { definitions } else { Value::Null }, rows, Value::Object(list_meta));
         if none {
             // Upstream's default printer begins with no list of rows rather than with an empty one.
             table["rows"] = Value::Null;
         }
-        table
+        Ok(table)
     }
 
     fn has_printer(&self) -> bool {

@@ -42,7 +42,7 @@ fn encode_reply(call: &Call, reply: Reply) -> Result<Response<Body>, Status> {
         }
         Reply::List(served, page) => (200, encode::list(accepted, &served, &page, now, query)?),
         Reply::Objects(served, items) => {
-            (200, encode::items(accepted, &served, serde_json::Map::new(), items, now, query)?)
+            (200, encode::items(accepted, &served, serde_json::Map::new(), items.into_iter().map(Ok), now, query)?)
         }
         Reply::Stream(content_type, stream) => {
             let mut response = Response::new(stream);
