@@ -8,7 +8,6 @@ use crate::call::Call;
 use crate::http::info::ResourcePath;
 use crate::resource::Served;
 use crate::{codec, respond};
-use futures::FutureExt;
 use kplex_machinery::api::Api;
 use kplex_machinery::api::bootstrap::BootstrapObject;
 use kplex_machinery::crd::{Compiled, Interner};
@@ -130,14 +129,14 @@ pub async fn custom(scope: &TenantScope, interner: &Arc<Interner>) -> Result<Arc
     let mut reading = follower.inner.lock().await;
     let mut changed = reading.cursor.is_none();
     while let Some(cursor) = &mut reading.cursor {
-        match cursor.next().now_or_never() {
-            None => break,
-            Some(Ok(events)) => changed |= !events.is_empty(),
-            Some(Err(StorageError::Compacted { .. })) => {
+        match cursor.advance().await {
+            Ok(events) if events.is_empty() => break,
+            Ok(_) => changed = true,
+            Err(StorageError::Compacted { .. }) => {
                 changed = true;
                 break;
             }
-            Some(Err(error)) => return Err(respond::storage(error)),
+            Err(error) => return Err(respond::storage(error)),
         }
     }
     if changed {

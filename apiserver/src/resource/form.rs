@@ -20,7 +20,7 @@ impl Served {
         let corrupt =
             |error: String| StorageError::Corrupt(format!("convert {} to its storage version: {error}", self.kind));
         match &self.origin {
-            Origin::BuiltIn(resource, _) => {
+            Origin::BuiltIn(..) => {
                 let (group, version) = convert::storage_version(&self.group, &self.plural);
                 if group == self.group && version == self.version {
                     return Ok(codec::pack(object, self.stamp));
@@ -30,7 +30,6 @@ impl Served {
                 let stored = convert::convert(object.clone(), self.convertible(), to)
                     .map_err(|error| corrupt(error.to_string()))?;
                 let api_version = api::GroupVersion::new(group, version).to_string();
-                let _ = resource;
                 Ok(codec::pack(&stored, stamp(&api_version, kind, Api::builtin().kubernetes.as_bytes())))
             }
             Origin::Custom(compiled, ..) => {

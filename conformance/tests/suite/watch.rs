@@ -153,16 +153,43 @@ async fn a_watch_ends_at_its_timeout() {
 }
 
 #[tokio::test]
-async fn what_the_window_has_lost_is_410() {
-    let wire = start("watch-expired").await;
-    wire.create(PATH, &object("one", "red")).await;
-    // Revision 1 is older than the control plane's own first one unless its history reaches back to it; so ask for the
-    // continue token of a list whose revision is in the future of nobody and the past of the window.
-    let future = wire.get(&format!("{PATH}?resourceVersion=999999999&resourceVersionMatch=Exact")).await;
-    assert!(future.code == 410 || future.code == 504, "{} {}", future.code, future.text());
-    let too_new = wire.get(&format!("{PATH}?resourceVersion=999999999")).await;
-    assert_eq!(too_new.code, 504, "{}", too_new.text());
-    assert!(too_new.message().contains("Too large resource version: 999999999"), "{}", too_new.message());
+async fn a_list_of_the_future_is_refused() {
+    let wire = start("list-future").await;
+    for matching in ["", "&resourceVersionMatch=Exact", "&resourceVersionMatch=NotOlderThan"] {
+        let answer = wire.get(&format!("{PATH}?resourceVersion=999999999{matching}")).await;
+        assert_eq!(answer.code, 504, "{}", answer.text());
+        assert!(answer.message().contains("Too large resource version: 999999999"), "{}", answer.message());
+    }
+}
+
+#[tokio::test]
+async fn a_definition_is_seen_behind_a_history_that_has_forgotten_it() {
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const THINGS: &str = "/apis/late.example.com/v1/things";
+    let wire = start("watch-late-definition").await;
+    assert_eq!(wire.get(THINGS).await.code, 404, "from here on the server follows definitions");
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.late.example.com"},
+        "spec": {
+            "group": "late.example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    });
+    wire.create(DEFINITIONS, &definition).await;
+    eventually("the definition to be established", async || {
+        let found = wire.get(&format!("{DEFINITIONS}/things.late.example.com")).await.text();
+        found.contains("\"Established\"").then_some(())
+    })
+    .await;
+    // More than the megabyte that the history of a control plane holds in memory.
+    let text = "x".repeat(200_000);
+    for number in 0..8 {
+        let name = format!("large-{number}");
+        let large = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": text}});
+        wire.create("/api/v1/namespaces/default/configmaps", &large).await;
+    }
+    assert_eq!(wire.get(THINGS).await.code, 200);
 }
 
 #[tokio::test]
