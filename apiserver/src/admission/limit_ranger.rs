@@ -1,10 +1,10 @@
 //! LimitRanger: what a namespace lets containers, pods and claims ask for, and what they get when they don't ask.
 
 use super::Verb;
-use super::resources::{Amounts, Side, amounts, of_container, of_pod};
 use super::write::{Write, items, text};
 use crate::authz::join_errors;
 use crate::codec;
+use kplex_machinery::builtin::resources::{Amounts, Side, amounts, of_container, of_pod};
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::quantity::Quantity;
 use kplex_machinery::status::Status;

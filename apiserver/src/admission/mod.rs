@@ -18,7 +18,6 @@ mod node_restriction;
 mod node_taint;
 mod pod_security;
 mod priority;
-pub mod resources;
 mod runtime_class;
 mod service;
 mod service_account;

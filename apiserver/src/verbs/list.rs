@@ -43,6 +43,9 @@ pub fn plan(options: &ListOptions) -> Result<ReadPlan, Status> {
     })
 }
 
+/// Version of the token format; upstream's.
+const TOKEN_VERSION: &str = "meta.k8s.io/v1";
+
 /// Where a list goes on: upstream's token format.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 struct ContinueToken {
@@ -132,8 +135,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     async fn start(call: &'a Call, served: &Served, options: &ListOptions, prefix: Prefix) -> Result<Self, Status> {
         let head = call.scope.log().head().await.map_err(respond::storage)?;
-        let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0, since: 0 };
-        reader.since = call.now.as_second();
+        let since = call.now.as_second();
+        let mut reader = Self { call, prefix, after: None, at: None, revision: head, token_revision: 0, since };
         if options.continue_token.is_empty() {
             match plan(options)? {
                 ReadPlan::Newest(least) if least > head.get() => {
@@ -208,7 +211,7 @@ impl<'a> Reader<'a> {
     fn token(&self, last: &Key) -> String {
         let (rv, since) = (self.token_revision, self.since);
         let start = format!("{}\0", rest(&self.prefix, last));
-        write_token(&ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv, start, since })
+        write_token(&ContinueToken { v: TOKEN_VERSION.to_owned(), rv, start, since })
     }
 
     async fn count_after(&self, last: Key) -> Result<u64, Status> {
@@ -227,7 +230,7 @@ fn parse_token(text: &str) -> Result<ContinueToken, Status> {
     let bytes = decode_base64(text).map_err(|at| bad(format!("illegal base64 data at input byte {at}")))?;
     decode::json(&bytes, &Limits::default()).map_err(|error| bad(error.to_string()))?;
     let mut token: ContinueToken = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    if token.v != "meta.k8s.io/v1" {
+    if token.v != TOKEN_VERSION {
         return Err(bad(format!("server does not recognize this encoded version {}", token.v)));
     }
     if token.start.is_empty() || token.start.contains("../") || token.start.contains("/..") {
@@ -257,7 +260,7 @@ fn rest<'k>(prefix: &Prefix, key: &'k Key) -> &'k str {
 
 /// 410 with a token that goes on at the newest revision.
 fn expired(start: &str) -> Status {
-    let token = ContinueToken { v: "meta.k8s.io/v1".to_owned(), rv: -1, start: format!("{start}\0"), since: 0 };
+    let token = ContinueToken { v: TOKEN_VERSION.to_owned(), rv: -1, start: format!("{start}\0"), since: 0 };
     let mut status = Status::expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list \
          without the continue parameter, or use the continue token in this response to retrieve the remainder of the \

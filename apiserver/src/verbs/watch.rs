@@ -58,6 +58,8 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     let log = call.scope.log();
     let head = log.head().await.map_err(respond::storage)?;
     let start = start(&options)?;
+    // Before the state is read: who has too many watches is refused for little.
+    let watching = Watching::begin(&call.scope)?;
     let mut initial = Vec::new();
     let (mut from, mut after) = (head, Revision::new(0));
     match start {
@@ -73,7 +75,7 @@ pub async fn watch(call: &Call, served: &Arc<Served>) -> Result<Reply, Status> {
     }
     let now = Instant::now();
     let watcher = Watcher {
-        _watching: Watching::begin(&call.scope)?,
+        _watching: watching,
         scope: call.scope.clone(),
         served: served.clone(),
         filter,

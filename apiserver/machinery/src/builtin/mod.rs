@@ -3,6 +3,7 @@
 pub mod defaults;
 pub mod fields;
 pub mod quota;
+pub mod resources;
 pub mod scale;
 pub mod strategy;
 pub mod validation;

@@ -1,11 +1,11 @@
 //! What an object uses of the resources that quotas count, and which quotas it concerns.
 
-use crate::admission::resources::{Amounts, Side, add, amounts, of_container, of_pod};
 use crate::admission::storage_class::class_of;
 use crate::admission::write::{items, text};
 use crate::codec;
 use jiff::Timestamp;
 use kplex_machinery::builtin::quota::{COMPUTE, is_huge_page};
+use kplex_machinery::builtin::resources::{Amounts, Side, add, amounts, of_container, of_pod};
 use kplex_machinery::builtin::strategy::pod_qos;
 use kplex_machinery::quantity::{Format, Quantity};
 use serde_json::Value;

@@ -5,13 +5,13 @@
 
 pub mod evaluator;
 
-use super::resources::{Amounts, add, amounts, to_value};
 use super::write::{Write, builtin};
 use super::{Claims, Verb};
 use crate::verbs::write::tracking;
 use crate::{codec, respond};
 use evaluator::Evaluator;
 use kplex_machinery::apply;
+use kplex_machinery::builtin::resources::{Amounts, add, amounts, to_value};
 use kplex_machinery::builtin::strategy::Subresource;
 use kplex_machinery::quantity::Quantity;
 use kplex_machinery::status::Status;

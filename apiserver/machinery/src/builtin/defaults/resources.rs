@@ -1,9 +1,9 @@
 //! Resource lists: rounding, requests from limits, and the pod-level requests and limits of KEP-2837.
 
-use super::doc::{Doc, blank, fill, list, object, object_mut, text, unset, with};
+use super::doc::{Doc, blank, fill, object, object_mut, unset, with};
+use crate::builtin::resources::{Amounts, Side, is_of_pods, of_containers};
 use crate::quantity::Quantity;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const HUGE_PAGES: &str = "hugepages-";
 
@@ -55,8 +55,8 @@ pub(super) fn pod_level(spec: &mut Doc) {
     if object(spec, "resources").is_none() {
         return;
     }
-    let limits = aggregate(spec, "limits");
-    let requests = aggregate(spec, "requests");
+    let limits = of_containers(spec, Side::Limits);
+    let requests = of_containers(spec, Side::Requests);
     with(spec, "resources", |resources| {
         pod_limits(resources, limits);
         pod_requests(resources, requests);
@@ -64,7 +64,7 @@ pub(super) fn pod_level(spec: &mut Doc) {
 }
 
 /// Limits huge pages of the pod to what its containers are limited to.
-fn pod_limits(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
+fn pod_limits(resources: &mut Doc, containers: Amounts) {
     if blank(resources, "limits") && blank(resources, "requests") {
         return;
     }
@@ -81,7 +81,7 @@ fn pod_limits(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
 }
 
 /// Requests for the pod what its containers request, else what the pod is limited to.
-fn pod_requests(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
+fn pod_requests(resources: &mut Doc, containers: Amounts) {
     let Some(limits) = object(resources, "limits").filter(|limits| !limits.is_empty()).cloned() else { return };
     let mut requests = object(resources, "requests").cloned().unwrap_or_default();
     for (name, amount) in containers {
@@ -90,57 +90,11 @@ fn pod_requests(resources: &mut Doc, containers: BTreeMap<String, Quantity>) {
         }
     }
     for (name, limit) in limits {
-        let supported = matches!(name.as_str(), "cpu" | "memory") || name.starts_with(HUGE_PAGES);
-        if supported && !requests.contains_key(&name) {
+        if is_of_pods(&name) && !requests.contains_key(&name) {
             requests.insert(name, limit);
         }
     }
     if !requests.is_empty() {
         resources.insert("requests".to_owned(), Value::Object(requests));
-    }
-}
-
-/// Returns what all containers of a pod need at once: the sum of those that run together, or what one init container
-/// needs beside the sidecars started before it, whichever is more.
-fn aggregate(spec: &Doc, kind: &str) -> BTreeMap<String, Quantity> {
-    let mut total = BTreeMap::new();
-    for container in list(spec, "containers").iter().filter_map(Value::as_object) {
-        add(&mut total, &amounts(container, kind));
-    }
-    let mut sidecars = BTreeMap::new();
-    let mut peak = BTreeMap::new();
-    for container in list(spec, "initContainers").iter().filter_map(Value::as_object) {
-        let own = amounts(container, kind);
-        if text(container, "restartPolicy") == "Always" {
-            add(&mut total, &own);
-            add(&mut sidecars, &own);
-            most(&mut peak, &sidecars);
-        } else {
-            let mut together = own;
-            add(&mut together, &sidecars);
-            most(&mut peak, &together);
-        }
-    }
-    most(&mut total, &peak);
-    total
-}
-
-fn amounts(container: &Doc, kind: &str) -> BTreeMap<String, Quantity> {
-    let listed = object(container, "resources").and_then(|resources| object(resources, kind));
-    let parse = |(name, value): (&String, &Value)| Some((name.clone(), Quantity::parse(value.as_str()?).ok()?));
-    listed.into_iter().flatten().filter_map(parse).collect()
-}
-
-fn add(total: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
-    for (name, amount) in more {
-        total.entry(name.clone()).and_modify(|sum| sum.add(amount)).or_insert_with(|| amount.clone());
-    }
-}
-
-fn most(total: &mut BTreeMap<String, Quantity>, other: &BTreeMap<String, Quantity>) {
-    for (name, amount) in other {
-        if total.get(name).is_none_or(|old| amount > old) {
-            total.insert(name.clone(), amount.clone());
-        }
     }
 }

@@ -1,8 +1,7 @@
 //! What a pod asks for, summed up over its containers.
 
-use super::write::{items, text};
-use kplex_machinery::quantity::Quantity;
-use serde_json::Value;
+use crate::quantity::Quantity;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Amounts by resource name.
@@ -68,18 +67,19 @@ pub fn of_container(container: &Value, side: Side) -> Amounts {
     amounts(container.get("resources").and_then(|resources| resources.get(side.field())))
 }
 
-/// Returns what a pod asks for: containers run together, and init containers one after the other before them, except
-/// sidecars, which stay (KEP-753). What the pod asks for as a whole replaces the sum (KEP-2837).
+/// Returns what the containers of a pod need at once: they run together, and init containers one after the other before
+/// them, except sidecars, which stay (KEP-753).
 #[must_use]
-pub fn of_pod(pod: &Value, side: Side) -> Amounts {
+pub fn of_containers(spec: &Map<String, Value>, side: Side) -> Amounts {
+    let list = |field: &str| spec.get(field).and_then(Value::as_array).into_iter().flatten();
     let mut sum = Amounts::new();
-    for container in items(pod, "/spec/containers") {
+    for container in list("containers") {
         add(&mut sum, &of_container(container, side));
     }
     let (mut sidecars, mut highest) = (Amounts::new(), Amounts::new());
-    for container in items(pod, "/spec/initContainers") {
+    for container in list("initContainers") {
         let own = of_container(container, side);
-        if text(container, "/restartPolicy") == "Always" {
+        if container.get("restartPolicy").is_some_and(|policy| policy == "Always") {
             add(&mut sum, &own);
             add(&mut sidecars, &own);
             raise(&mut highest, &sidecars);
@@ -90,13 +90,22 @@ pub fn of_pod(pod: &Value, side: Side) -> Amounts {
         }
     }
     raise(&mut sum, &highest);
-    let whole = amounts(pod.pointer("/spec/resources").and_then(|resources| resources.get(side.field())));
+    sum
+}
+
+/// Returns what a pod asks for: what its containers need, replaced by what it asks for as a whole (KEP-2837).
+#[must_use]
+pub fn of_pod(pod: &Value, side: Side) -> Amounts {
+    let Some(spec) = pod.get("spec").and_then(Value::as_object) else { return Amounts::new() };
+    let mut sum = of_containers(spec, side);
+    let whole = amounts(spec.get("resources").and_then(|resources| resources.get(side.field())));
     sum.extend(whole.into_iter().filter(|(name, _)| is_of_pods(name)));
     sum
 }
 
 /// Resources that a pod may ask for as a whole.
-fn is_of_pods(name: &str) -> bool {
+#[must_use]
+pub fn is_of_pods(name: &str) -> bool {
     matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
